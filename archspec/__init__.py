@@ -1,0 +1,91 @@
+"""archspec: one YAML file that describes a residual network becomes a checked plan, a PyTorch module, a trained model.
+
+Importing this imports no torch; `compile_network`, `build_network` and `load_weights` load it when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from archspec import errors
+    from archspec.hookspecs import hookimpl
+    from archspec.network.compile import Network, build_network, compile_network
+    from archspec.offers import Offer, Offered, Options, Settings
+    from archspec.plan.builder import Builder, Value
+    from archspec.plan.operations import ImpossibleShape, Operation
+    from archspec.plan.plan import Plan
+    from archspec.plan.planner import plan_network
+    from archspec.plugins import Plugins
+    from archspec.spec.arch import ArchSpec
+    from archspec.spec.load import load_spec
+    from archspec.spec.parts import BlockOptions, HeadOptions, StemOptions, Style
+    from archspec.weights.load import load_weights
+
+_HOMES = {
+    "ArchSpec": "archspec.spec.arch",
+    "BlockOptions": "archspec.spec.parts",
+    "Builder": "archspec.plan.builder",
+    "HeadOptions": "archspec.spec.parts",
+    "ImpossibleShape": "archspec.plan.operations",
+    "Network": "archspec.network.compile",
+    "Offer": "archspec.offers",
+    "Offered": "archspec.offers",
+    "Operation": "archspec.plan.operations",
+    "Options": "archspec.offers",
+    "Plan": "archspec.plan.plan",
+    "Plugins": "archspec.plugins",
+    "Settings": "archspec.offers",
+    "StemOptions": "archspec.spec.parts",
+    "Style": "archspec.spec.parts",
+    "Value": "archspec.plan.builder",
+    "build_network": "archspec.network.compile",
+    "compile_network": "archspec.network.compile",
+    "hookimpl": "archspec.hookspecs",
+    "load_spec": "archspec.spec.load",
+    "load_weights": "archspec.weights.load",
+    "plan_network": "archspec.plan.planner",
+}
+
+__all__ = [
+    "ArchSpec",
+    "BlockOptions",
+    "Builder",
+    "HeadOptions",
+    "ImpossibleShape",
+    "Network",
+    "Offer",
+    "Offered",
+    "Operation",
+    "Options",
+    "Plan",
+    "Plugins",
+    "Settings",
+    "StemOptions",
+    "Style",
+    "Value",
+    "build_network",
+    "compile_network",
+    "errors",
+    "hookimpl",
+    "load_spec",
+    "load_weights",
+    "plan_network",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return import_module("archspec.errors")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'archspec' has no attribute '{name}'")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,32 @@
+"""Shortcuts: how a block's input is fitted to its output, where the shape changes.  He et al. 2015, section 4.1."""
+
+from __future__ import annotations
+
+from archspec import BlockOptions, Builder, Offer, Options, Value, hookimpl
+from archspec.plan.operations import PaddedIdentity
+
+
+def _changes(x: Value, block: BlockOptions, channels: int) -> bool:
+    return x.channels != channels or block.strides != 1
+
+
+def projection(net: Builder, x: Value, block: BlockOptions, channels: int) -> Value:
+    """norm(conv1x1(x)) where the shape changes, else x."""
+    if not _changes(x, block, channels):
+        return x
+    return net.norm(net.conv(x, channels, 1, block.strides))
+
+
+def padded_identity(net: Builder, x: Value, block: BlockOptions, channels: int) -> Value:
+    """Every strides-th pixel of x and channels of zeros where the shape changes, else x. It has no parameters."""
+    if not _changes(x, block, channels):
+        return x
+    return net.write(PaddedIdentity(x.channels, channels, block.strides), x, name="pad")
+
+
+@hookimpl
+def archspec_shortcuts() -> dict[str, Offer[Options]]:
+    return {
+        "A": Offer(Options, padded_identity, "identity, with strides and channels of zeros where the shape changes"),
+        "B": Offer(Options, projection, "1x1 convolution and norm where the shape changes, else identity"),
+    }

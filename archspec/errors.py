@@ -1,0 +1,173 @@
+"""Every error a user can cause, and how one is shown.
+
+    ArchspecError                what, where, and how to mend it; exit code 1
+    ├── DocumentError            a spec or recipe is wrong: all its diagnostics at once, with line and column
+    │   └── PlanError            the spec reads well, but no such network can exist
+    ├── PluginError              a plugin is broken, blocked, unknown, or in conflict with another
+    ├── DataError                a data set, folder or image cannot be used
+    ├── WeightsError             a weights file does not fit the network, or is damaged
+    └── RunError                 a run directory is not one, or cannot be used as asked
+
+Errors of archspec itself are plain `AssertionError`s: a traceback is right for those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any
+
+Path = tuple[str | int, ...]
+"""Where a value stands in a document: `("stages", 2, "filters")`."""
+
+
+class ArchspecError(Exception):
+    """The root of every error a user can cause.
+
+    `help` is one line that says how to mend it.
+    """
+
+    def __init__(self, message: str, *, help: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.help = help
+
+    def render(self) -> str:
+        """The error as it is printed, without colour."""
+        lines = [f"error: {self.message}"]
+        if self.help:
+            lines.append(f"  help: {self.help}")
+        return "\n".join(lines)
+
+    def records(self) -> list[dict[str, Any]]:
+        """The error as `--json` gives it: a list of `{message, file, line, column, path, help}`."""
+        return [{"message": self.message, "file": None, "line": None, "column": None, "path": None, "help": self.help}]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A stretch of one line of a document. `line` and `column` count from 1, `length` is in characters."""
+
+    file: str
+    line: int
+    column: int
+    length: int = 1
+    text: str = ""
+    """The whole line, as the user wrote it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One thing that is wrong with a document: what, where, and how to mend it."""
+
+    message: str
+    place: Place | None = None
+    path: Path = ()
+    hint: str = ""
+    """A few words beside the caret, such as "did you mean 'bottleneck'?"."""
+    notes: tuple[str, ...] = ()
+    """Whole lines under the picture."""
+
+    def render(self) -> str:
+        lines = [f"error: {self.message}"]
+        path = show_path(self.path)
+        if self.place is not None:
+            number = str(self.place.line)
+            gutter = " " * len(number)
+            lines.append(f"{gutter} --> {self.place.file}:{self.place.line}:{self.place.column}   {path}".rstrip())
+            if self.place.text:
+                lines += _picture(self.place, number, self.hint)
+            elif self.hint:
+                lines.append(f"{gutter}  {self.hint}")
+        elif path:
+            lines.append(f" --> {path}")
+        lines += [f"  {note}" for note in self.notes]
+        return "\n".join(lines)
+
+    def record(self) -> dict[str, Any]:
+        place = self.place
+        return {
+            "message": self.message,
+            "file": place.file if place else None,
+            "line": place.line if place else None,
+            "column": place.column if place else None,
+            "path": show_path(self.path) or None,
+            "help": "; ".join(part for part in (self.hint, *self.notes) if part) or None,
+        }
+
+
+_WIDEST = 100
+"""A longer source line is cut around the caret, so that one generated line cannot fill the screen."""
+
+
+def _picture(place: Place, number: str, hint: str) -> list[str]:
+    """The source line with a caret under the stretch that is wrong."""
+    start, text, left = place.column - 1, place.text.replace("\t", " "), ""
+    text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    if start > _WIDEST // 2:
+        cut = start - _WIDEST // 4
+        start, text, left = start - cut, text[cut:], "..."
+    right = "..." if len(text) > _WIDEST else ""
+    text = text[:_WIDEST]
+    width = max(1, min(place.length, len(text) - start))
+    gutter = " " * len(number)
+    caret = " " * (len(left) + start) + "^" * width
+    return [f"{number} | {left}{text}{right}", f"{gutter} | {caret} {hint}".rstrip()]
+
+
+def show_path(path: Iterable[str | int]) -> str:
+    """`("stages", 2, "filters")` -> `stages[2].filters`."""
+    shown = ""
+    for part in path:
+        shown += f"[{part}]" if isinstance(part, int) else f".{part}" if shown else part
+    return shown
+
+
+class DocumentError(ArchspecError):
+    """A document (a spec or a recipe) is wrong. It carries every diagnostic of the document, in file order."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(sorted(diagnostics, key=_file_order))
+        super().__init__("\n".join(diagnostic.message for diagnostic in self.diagnostics))
+
+    def render(self) -> str:
+        return "\n\n".join(diagnostic.render() for diagnostic in self.diagnostics)
+
+    def records(self) -> list[dict[str, Any]]:
+        return [diagnostic.record() for diagnostic in self.diagnostics]
+
+    def __str__(self) -> str:
+        return self.render()
+
+
+def _file_order(diagnostic: Diagnostic) -> tuple[str, int, int]:
+    place = diagnostic.place
+    return (place.file, place.line, place.column) if place else ("", 0, 0)
+
+
+class PlanError(DocumentError):
+    """The spec reads well, but no such network can exist: a map below one pixel, widths that do not divide."""
+
+
+class PluginError(ArchspecError):
+    """A plugin is broken, blocked, unknown, or offers a name that another one offers too."""
+
+
+class DataError(ArchspecError):
+    """A data set, folder or image cannot be used. `file` is the one at fault, where there is one."""
+
+    def __init__(self, message: str, *, file: FilePath | str | None = None, help: str | None = None) -> None:
+        super().__init__(message, help=help)
+        self.file = str(file) if file is not None else None
+
+    def records(self) -> list[dict[str, Any]]:
+        return [{**super().records()[0], "file": self.file}]
+
+
+class WeightsError(ArchspecError):
+    """A weights file does not fit the network, or is damaged."""
+
+
+class RunError(ArchspecError):
+    """A run directory is not one, is damaged, or cannot be used as asked."""

@@ -1,0 +1,86 @@
+"""The plugin contract, on one page.
+
+A plugin is a module or class that implements any of these hooks, found by the entry-point group `archspec`. Each hook
+*returns* its offers by name; two offers of one name are an error that names both distributions. The built-ins use the
+same hooks (`archspec/builtin/`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pluggy
+
+from archspec.offers import Offer
+
+hookspec = pluggy.HookspecMarker("archspec")
+hookimpl = pluggy.HookimplMarker("archspec")
+
+Offers = dict[str, Offer[Any]]
+
+
+@hookspec
+def archspec_stems() -> Offers:
+    """Stems. `make(net: Builder, x: Value, options) -> Value` writes the stem's operations into the plan."""
+    raise NotImplementedError
+
+
+@hookspec
+def archspec_blocks() -> Offers:
+    """Blocks. `make(net: Builder, x: Value, options) -> Value` writes one block; options derive from `BlockOptions`."""
+    raise NotImplementedError
+
+
+@hookspec
+def archspec_heads() -> Offers:
+    """Heads. `make(net: Builder, x: Value, options) -> Value` writes the head, up to the logits."""
+    raise NotImplementedError
+
+
+@hookspec
+def archspec_norms() -> Offers:
+    """Norms. `make(net: Builder, x: Value, options, name: str, zero_init: bool) -> Value`."""
+    raise NotImplementedError
+
+
+@hookspec
+def archspec_activations() -> Offers:
+    """Activations. `make(net: Builder, x: Value, options, name: str) -> Value`."""
+    raise NotImplementedError
+
+
+@hookspec
+def archspec_shortcuts() -> Offers:
+    """Shortcuts. `make(net: Builder, x: Value, options: BlockOptions, channels: int) -> Value` fits x to a block."""
+    raise NotImplementedError
+
+
+@hookspec
+def archspec_datasets() -> Offers:
+    """Data sets. `make(options, seed: int) -> archspec.data.ImageData`: classes, and one index of images per split."""
+    raise NotImplementedError
+
+
+@hookspec
+def archspec_samples() -> Offers:
+    """Sample data. `make(options, folder: Path) -> archspec.data.ImageData` writes a small real data set to disk."""
+    raise NotImplementedError
+
+
+@hookspec
+def archspec_optimizers() -> Offers:
+    """Optimizers. `make(options, groups: list[dict]) -> torch.optim.Optimizer` over groups `{params, weight_decay}`."""
+    raise NotImplementedError
+
+
+@hookspec
+def archspec_schedules() -> Offers:
+    """Learning-rate schedules. `make(options, steps: int) -> Callable[[int], float]`: a pure function of the step
+
+    that gives the factor on the learning rate, for steps 0 to `steps - 1` (after the warm-up, which is the recipe's).
+    """
+    raise NotImplementedError
+
+
+KINDS = tuple(name.removeprefix("archspec_") for name in list(globals()) if name.startswith("archspec_"))
+"""Every kind of offer: "stems", "blocks", ..."""

@@ -1,0 +1,78 @@
+"""What a plugin offers: a name, a model of its options, and the function that does the work.
+
+A settings field that names an offer is annotated `Annotated[Options, Offered("norms")]`. The document reader looks
+the name up, validates the offer's own options (with their line and column), and puts them in the field. A settings
+file never names Python: only what an installed plugin offers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, PrivateAttr
+
+
+class Settings(BaseModel):
+    """The base of every settings model: strict types, no unknown keys, frozen after it is parsed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Options(Settings):
+    """The options of an offer. A plugin derives its own from this.
+
+    `offer` is the offer that they belong to; the document reader sets it.
+    """
+
+    _offer: Offer[Any] | None = PrivateAttr(default=None)
+
+    @property
+    def offer(self) -> Offer[Any]:
+        assert self._offer is not None, "options come from `archspec.spec.read_settings`, which knows their offer"
+        return self._offer
+
+    def of(self, offer: Offer[Any]) -> Options:
+        """These options, as options of `offer`."""
+        self._offer = offer
+        return self
+
+
+O_contra = TypeVar("O_contra", bound=Options, contravariant=True)
+O = TypeVar("O", bound=Options)  # noqa: E741
+
+
+@dataclass(frozen=True)
+class Offer(Generic[O]):
+    """One thing that a plugin offers. The hook that returns it says what `make` is called with."""
+
+    options: type[O]
+    make: Callable[..., Any]
+    summary: str = ""
+    """One line, as `archspec plugins list` shows it."""
+    name: str = ""
+    """Set by the plugin manager, like `kind` and `origin`."""
+    kind: str = ""
+    origin: str = ""
+    """Who offers it: `archspec 0.1.0`, `archspec-ghost 0.1`."""
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.options, type) and issubclass(self.options, Options)):
+            raise TypeError(f"`options` must be a subclass of archspec.Options, not {self.options!r}")
+        if not callable(self.make):
+            raise TypeError(f"`make` must be callable, not {self.make!r}")
+
+
+@dataclass(frozen=True)
+class Offered:
+    """Marks a settings field whose value names an offer of one kind.
+
+    In a document it is the bare name (`norm: batch`), or a map with the name under `key` and the offer's options
+    beside it (`norm: {type: batch, eps: 1e-3}`). Where the document has nothing, `default` is looked up.
+    """
+
+    kind: str
+    """The plural the hook is named after: "norms" for `archspec_norms`."""
+    key: str = "type"
+    default: str | None = None

@@ -1,0 +1,1 @@
+"""ArchSpec -> Plan, and the readers of a plan. No torch here."""

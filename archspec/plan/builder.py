@@ -1,0 +1,152 @@
+"""What a block's function writes with: each method adds an operation to the plan and returns its value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from archspec.plan.operations import (
+    Activation,
+    Add,
+    Conv,
+    Dropout,
+    GlobalAveragePool,
+    ImpossibleShape,
+    Linear,
+    Operation,
+    Pool,
+    Shape,
+    Softmax,
+)
+from archspec.plan.plan import Role, Step
+from archspec.spec.parts import Style
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A tensor of the plan: its number, and its shape for one sample."""
+
+    number: int
+    shape: Shape
+
+    @property
+    def channels(self) -> int:
+        return self.shape[0]
+
+
+class Builder:
+    """Writes the steps of one network.
+
+    Within a part (stem, block, head) convolutions, norms and activations follow the part's style. Names are relative
+    to the part; an operation without tensors is numbered where its name is taken.
+    """
+
+    def __init__(self, input_shape: Shape) -> None:
+        self.input = Value(0, input_shape)
+        self.steps: list[Step] = []
+        self._names: set[str] = set()
+        self._prefix = ""
+        self._role: Role = "main"
+        self._style: Style | None = None
+
+    @contextmanager
+    def part(self, name: str, style: Style | None = None) -> Iterator[None]:
+        """Write inside a part of the network, in its style."""
+        previous, self._style = self._style, style
+        with self.scope(name):
+            yield
+        self._style = previous
+
+    @contextmanager
+    def scope(self, name: str, role: Role | None = None) -> Iterator[None]:
+        """Write inside a named scope, which becomes a module of its own with one output."""
+        before = self._prefix, self._role
+        self._prefix, self._role = f"{self._prefix}{name}.", role or self._role
+        try:
+            yield
+        finally:
+            self._prefix, self._role = before
+
+    @property
+    def style(self) -> Style:
+        assert self._style is not None, "this part of the network has no style: pass what the operation needs"
+        return self._style
+
+    def write(self, operation: Operation, *inputs: Value, name: str) -> Value:
+        """Add any operation.
+
+        Raises:
+            ImpossibleShape: the operation cannot take these shapes.
+
+        """
+        shape = operation.output_shape(*(value.shape for value in inputs))
+        if min(shape) < 1:
+            raise ImpossibleShape(f"a map below 1 px: {shape}")
+        full = self._prefix + name
+        if full in self._names and not operation.parameters():
+            full = next(numbered for count in range(2, 1_000) if (numbered := f"{full}{count}") not in self._names)
+        assert full not in self._names, f"two operations with tensors are named '{full}'"
+        self._names.add(full)
+        self.steps.append(Step(full, operation, tuple(value.number for value in inputs), shape, self._role))
+        return Value(len(self.steps), shape)
+
+    def conv(
+        self,
+        x: Value,
+        filters: int,
+        kernel: int,
+        stride: int = 1,
+        *,
+        groups: int = 1,
+        dilation: int = 1,
+        padding: str | None = None,
+        bias: bool | None = None,
+        name: str = "conv",
+    ) -> Value:
+        """Convolution: (C, H, W) -> (filters, H/stride, W/stride)."""
+        padding = self.style.padding if padding is None else padding
+        bias = self.style.bias if bias is None else bias
+        return self.write(Conv(x.channels, filters, kernel, stride, groups, dilation, padding, bias), x, name=name)
+
+    def norm(self, x: Value, *, name: str = "norm", zero_init: bool = False) -> Value:
+        """The part's norm. `zero_init` starts its scale at zero, so that a residual branch starts as nothing."""
+        norm = self.style.norm
+        value = norm.offer.make(self, x, norm, name=name, zero_init=zero_init)
+        assert isinstance(value, Value)
+        return value
+
+    def act(self, x: Value, *, name: str = "act") -> Value:
+        """The part's activation."""
+        activation = self.style.activation
+        value = activation.offer.make(self, x, activation, name=name)
+        assert isinstance(value, Value)
+        return value
+
+    def activation(self, x: Value, function: str, *, name: str = "act") -> Value:
+        """An activation by its class in `torch.nn`."""
+        return self.write(Activation(function), x, name=name)
+
+    def pool(self, x: Value, mode: str, kernel: int, stride: int, *, name: str = "pool") -> Value:
+        """Maximum (`max`) or average (`average`) pooling, padded in the part's style."""
+        return self.write(Pool(mode, kernel, stride, self.style.padding), x, name=name)
+
+    def global_average_pool(self, x: Value, *, name: str = "pool") -> Value:
+        """(C, H, W) -> (C,)."""
+        return self.write(GlobalAveragePool(), x, name=name)
+
+    def linear(self, x: Value, features: int, *, bias: bool = True, name: str = "linear") -> Value:
+        """(F,) -> (features,)."""
+        return self.write(Linear(x.shape[0], features, bias), x, name=name)
+
+    def add(self, x: Value, y: Value, *, name: str = "add") -> Value:
+        """x + y."""
+        return self.write(Add(), x, y, name=name)
+
+    def dropout(self, x: Value, rate: float, *, name: str = "dropout") -> Value:
+        """Dropout, or x itself at rate 0."""
+        return self.write(Dropout(rate), x, name=name) if rate else x
+
+    def softmax(self, x: Value, *, name: str = "softmax") -> Value:
+        """Probabilities over the classes."""
+        return self.write(Softmax(), x, name=name)

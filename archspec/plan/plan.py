@@ -1,0 +1,165 @@
+"""The plan: a residual network written down once, as a flat list of named operations.
+
+Every feature reads this. Values are numbered: 0 is the network's input, `i + 1` is what step `i` makes. Names are
+dotted, so the scopes (stem, stages, a stage, a block, its shortcut) are prefixes of them, and tensor names are a step's
+name and the tensor's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from archspec.plan.operations import Operation, Shape
+
+Role = Literal["main", "shortcut", "gate"]
+"""`main` is the path that papers draw; shortcuts and gates count for cost, and not for depth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operation at work: `inputs` are value numbers, `output` is the shape it makes."""
+
+    name: str
+    operation: Operation
+    inputs: tuple[int, ...]
+    output: Shape
+    role: Role = "main"
+
+    @property
+    def parameters(self) -> int:
+        return sum(map(math.prod, self.operation.parameters().values()))
+
+    @property
+    def macs(self) -> int:
+        return self.operation.macs(self.output)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A run of steps with one input and one output; networks are cut between blocks."""
+
+    name: str
+    kind: str
+    start: int
+    stop: int
+    """Its steps are `plan.steps[start:stop]`."""
+    input: int
+    output: int
+    """The values that enter and leave it."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The figures of one stage."""
+
+    name: str
+    block: str
+    repeats: int
+    output: Shape
+    parameters: int
+    macs: int
+    receptive_field: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A residual network, planned: every shape is known to be possible."""
+
+    name: str
+    input: Shape
+    init: str
+    steps: tuple[Step, ...]
+    blocks: tuple[Block, ...]
+
+    def __deepcopy__(self, memo: object) -> Plan:
+        return self  # nothing in it can change
+
+    def shape(self, value: int) -> Shape:
+        """The shape of a value."""
+        return self.steps[value - 1].output if value else self.input
+
+    @property
+    def output(self) -> Shape:
+        """The shape that the network returns for one sample."""
+        return self.shape(self.blocks[-1].output)
+
+    @cached_property
+    def parameters(self) -> int:
+        """How many numbers are trained."""
+        return sum(step.parameters for step in self.steps)
+
+    @cached_property
+    def macs(self) -> int:
+        """Multiply-adds of convolutions and linear layers for one image."""
+        return sum(step.macs for step in self.steps)
+
+    @cached_property
+    def depth(self) -> int:
+        """Weighted layers on the longest main path: the number in a network's name."""
+        depths = [0]
+        for step in self.steps:
+            counted = step.operation.weighted and step.role == "main"
+            depths.append(max(depths[value] for value in step.inputs) + counted)
+        return depths[-1]
+
+    @cached_property
+    def receptive_fields(self) -> tuple[int, ...]:
+        """For each value, how many input pixels along an axis it can depend on."""
+        fields, jumps = [1], [1]
+        for step in self.steps:
+            field = max(fields[value] for value in step.inputs)
+            jump = max(jumps[value] for value in step.inputs)
+            window, stride = step.operation.window() if step.role != "gate" else (1, 1)
+            fields.append(field + (window - 1) * jump)
+            jumps.append(jump * stride)
+        return tuple(fields)
+
+    @property
+    def receptive_field(self) -> int:
+        """Input pixels along an axis that one pixel of the last map can depend on."""
+        return self.receptive_fields[-1]
+
+    @cached_property
+    def stages(self) -> tuple[Stage, ...]:
+        """The figures of every stage."""
+        grouped: dict[str, list[Block]] = {}
+        for block in self.blocks:
+            if block.name.startswith("stages."):
+                grouped.setdefault(block.name.rpartition(".")[0], []).append(block)
+        return tuple(self._stage(name, blocks) for name, blocks in grouped.items())
+
+    def _stage(self, name: str, blocks: list[Block]) -> Stage:
+        steps = self.steps[blocks[0].start : blocks[-1].stop]
+        return Stage(
+            name=name,
+            block=blocks[0].kind,
+            repeats=len(blocks),
+            output=self.shape(blocks[-1].output),
+            parameters=sum(step.parameters for step in steps),
+            macs=sum(step.macs for step in steps),
+            receptive_field=self.receptive_fields[blocks[-1].output],
+        )
+
+    def tensors(self) -> Iterator[tuple[str, Shape, bool]]:
+        """Every tensor in the order of the state dict: its name, its shape, and whether it is trained."""
+        for step in self.steps:
+            for name, shape in step.operation.parameters().items():
+                yield f"{step.name}.{name}", shape, True
+            for name, shape in step.operation.buffers().items():
+                yield f"{step.name}.{name}", shape, False
+
+    def border(self, name: str) -> int:
+        """The position in `blocks` of a block, or of a stage's first block: where a network can be cut.
+
+        Raises:
+            ValueError: nothing has that name.
+
+        """
+        for position, block in enumerate(self.blocks):
+            if block.name == name or block.name.startswith(f"{name}."):
+                return position
+        raise ValueError(f"'{name}' is no block of {self.name}; blocks are {', '.join(b.name for b in self.blocks)}")

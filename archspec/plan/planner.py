@@ -1,0 +1,70 @@
+"""Spec -> plan: asks each part's offer to write itself, and turns an impossible shape into an error at its line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from archspec.errors import Diagnostic, Path, PlanError
+from archspec.offers import Options
+from archspec.plan.builder import Builder, Value
+from archspec.plan.operations import ImpossibleShape
+from archspec.plan.plan import Block, Plan
+from archspec.spec.arch import ArchSpec
+from archspec.spec.parts import Style
+from archspec.spec.settings import locate
+
+
+def plan_network(spec: ArchSpec) -> Plan:
+    """The plan of a spec.
+
+    Raises:
+        PlanError: no such network can exist; it says at which line.
+
+    """
+    planner = _Planner(spec)
+    x = planner.write("stem", ("stem",), spec.stem, planner.net.input)
+    for index, stage in enumerate(spec.stages):
+        for repeat in range(stage.repeats):
+            block = stage if repeat == 0 else planner.rest[index]
+            x = planner.write(f"stages.{index}.{repeat}", ("stages", index), block, x)
+    x = planner.write("head", ("head",), spec.head, x)
+    if spec.head.softmax:  # a block of its own, so that training can be cut before it
+        planner.block("softmax", ("head",), "softmax", x, lambda: planner.net.softmax(x, name="probabilities"))
+    return Plan(spec.name, planner.net.input.shape, spec.init, tuple(planner.net.steps), tuple(planner.blocks))
+
+
+class _Planner:
+    def __init__(self, spec: ArchSpec) -> None:
+        self.spec = spec
+        self.net = Builder((spec.input.channels, *spec.input.size))
+        self.blocks: list[Block] = []
+        self.rest = [stage.model_copy(update={"strides": 1}) for stage in spec.stages]
+
+    def write(self, name: str, path: Path, options: Options, x: Value) -> Value:
+        """Let the options' offer write its part of the network."""
+        offer = options.offer
+        style = options if isinstance(options, Style) else None
+        return self.block(name, path, offer.name, x, lambda: offer.make(self.net, x, options), style)
+
+    def block(
+        self, name: str, path: Path, kind: str, x: Value, make: Callable[[], Value], style: Style | None = None
+    ) -> Value:
+        start = len(self.net.steps)
+        try:
+            with self.net.part(name, style):
+                output = make()
+        except ImpossibleShape as error:
+            raise PlanError([self.diagnostic(error, name, path, x)]) from None
+        assert isinstance(output, Value), f"'{kind}' must return the value it made, not {output!r}"
+        self.blocks.append(Block(name, kind, start, len(self.net.steps), x.number, output.number))
+        return output
+
+    def diagnostic(self, error: ImpossibleShape, name: str, path: Path, x: Value) -> Diagnostic:
+        wanted = (*path, error.option) if error.option else path
+        note = f"the map that enters {name} is {'x'.join(map(str, x.shape))} (channels x height x width)"
+        if "below 1 px" in str(error):
+            note += "; give `input.size` more pixels, or a stage fewer `strides`"
+        if self.spec.source is None:
+            return Diagnostic(str(error), None, wanted, notes=(note,))
+        place, found = locate(self.spec.source, wanted)
+        return Diagnostic(str(error), place, found, notes=(note,))

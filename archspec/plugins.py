@@ -1,0 +1,179 @@
+"""Finds, loads and blocks plugins, and knows who offers what.
+
+Plugins load one by one: one that fails is kept as a report, with its distribution, version and the way to block it,
+and the rest go on.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import metadata
+from typing import Any
+
+import pluggy
+
+from archspec import hookspecs
+from archspec.errors import PluginError
+from archspec.offers import Offer
+
+BUILTIN_MODULES = (
+    "archspec.builtin.stems",
+    "archspec.builtin.blocks",
+    "archspec.builtin.heads",
+    "archspec.builtin.shortcuts",
+    "archspec.builtin.norms",
+    "archspec.builtin.activations",
+    "archspec.builtin.datasets",
+    "archspec.builtin.samples",
+    "archspec.builtin.optimizers",
+    "archspec.builtin.schedules",
+)
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One plugin: who ships it, and what went wrong with it, if anything did."""
+
+    name: str
+    module: str
+    distribution: str
+    version: str
+    problem: str | None = None
+
+    @property
+    def origin(self) -> str:
+        return f"{self.distribution} {self.version}".strip()
+
+
+class Plugins:
+    """The loaded plugins and everything they offer.
+
+    `modules` are plugins named on the command line (`-p MODULE`); `blocked` are names of plugins that are not loaded
+    (`-p no:NAME`). With `installed=False` only the built-ins and `modules` are loaded.
+    """
+
+    def __init__(self, modules: Iterable[str] = (), blocked: Iterable[str] = (), *, installed: bool = True) -> None:
+        self._manager = pluggy.PluginManager("archspec")
+        self._manager.add_hookspecs(hookspecs)
+        self._blocked = frozenset(blocked)
+        self._offers: dict[str, dict[str, Offer[Any]]] = {}
+        self.plugins: list[Plugin] = []
+        version = importlib.import_module("archspec").__version__
+        for module in BUILTIN_MODULES:
+            self._load(Plugin(module.removeprefix("archspec.builtin."), module, "archspec", version))
+        if installed:
+            for found in sorted(metadata.entry_points(group="archspec"), key=lambda entry: entry.name):
+                dist = found.dist
+                self._load(Plugin(found.name, found.value, dist.name if dist else "?", dist.version if dist else ""))
+        for module in modules:
+            self._load(Plugin(module, module, module, ""))
+            if (problem := self.plugins[-1].problem) is not None:  # asked for by name: not to have it is an error
+                raise PluginError(f"plugin '{module}' cannot be loaded: {problem}")
+
+    def _load(self, plugin: Plugin) -> None:
+        if plugin.name in self._blocked or plugin.distribution in self._blocked:
+            return
+        problem = None
+        name = f"{plugin.distribution}:{plugin.name}"
+        try:
+            self._manager.register(_import(plugin.module), name=name)
+            self._manager.check_pending()  # a misspelt hook
+        except (Exception, SystemExit) as error:  # a stranger's code: whatever it raises is its own report
+            problem = f"{type(error).__name__}: {error}"
+            if self._manager.has_plugin(name):
+                self._manager.unregister(name=name)
+        self.plugins.append(replace(plugin, problem=problem))
+
+    @property
+    def problems(self) -> list[Plugin]:
+        """The plugins that could not be loaded."""
+        return [plugin for plugin in self.plugins if plugin.problem is not None]
+
+    def offers(self, kind: str) -> Mapping[str, Offer[Any]]:
+        """Every offer of one kind ("blocks"), by name.
+
+        Raises:
+            PluginError: two plugins offer one name, or a hook fails.
+
+        """
+        if kind not in self._offers:
+            self._offers[kind] = self._collect(kind)
+        return self._offers[kind]
+
+    def _collect(self, kind: str) -> dict[str, Offer[Any]]:
+        collected: dict[str, Offer[Any]] = {}
+        by_name = {f"{plugin.distribution}:{plugin.name}": plugin for plugin in self.plugins}
+        for implementation in getattr(self._manager.hook, f"archspec_{kind}").get_hookimpls():
+            plugin = by_name[implementation.plugin_name]
+            try:
+                offers = implementation.function()
+                if not (isinstance(offers, dict) and all(isinstance(offer, Offer) for offer in offers.values())):
+                    raise TypeError(f"it returned {offers!r}, not a dict of name to archspec.Offer")
+            except Exception as error:
+                raise PluginError(
+                    f"plugin '{plugin.name}' of {plugin.origin} fails in archspec_{kind}: {error}",
+                    help=f"block it with `-p no:{plugin.name}`",
+                ) from error
+            for name, offer in offers.items():
+                if name in collected:
+                    raise PluginError(
+                        f"two plugins offer '{name}' among {kind}: {collected[name].origin} and {plugin.origin}",
+                        help=f"block one of them, such as `-p no:{plugin.name}`",
+                    )
+                collected[name] = replace(offer, name=name, kind=kind, origin=plugin.origin)
+        return dict(sorted(collected.items()))
+
+    def find(self, kind: str, name: str) -> Offer[Any]:
+        """The offer of this kind and name.
+
+        Raises:
+            PluginError: nobody offers it.
+
+        """
+        offers = self.offers(kind)
+        if name not in offers:
+            singular = kind.removesuffix("s")
+            raise PluginError(f"unknown {singular} '{name}'{_did_you_mean(name, offers)}", help=self.known(kind))
+        return offers[name]
+
+    def known(self, kind: str) -> str:
+        """`known blocks: basic, bottleneck (2 built in, 1 from archspec-ghost 0.1)`."""
+        offers = self.offers(kind).values()
+        origins: dict[str, int] = {}
+        for offer in offers:
+            origin = "built in" if offer.origin.startswith("archspec ") else f"from {offer.origin}"
+            origins[origin] = origins.get(origin, 0) + 1
+        counts = ", ".join(f"{count} {origin}" for origin, count in origins.items())
+        return f"known {kind}: {', '.join(offer.name for offer in offers)} ({counts})"
+
+
+def _import(reference: str) -> Any:
+    """`package.module` or `package.module:attribute`, as entry points write it."""
+    module, _, attributes = reference.partition(":")
+    found: Any = importlib.import_module(module)
+    for attribute in filter(None, attributes.split(".")):
+        found = getattr(found, attribute)
+    return found
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that `name` was most likely meant to be."""
+    matches = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)
+    return matches[0] if matches else None
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    match = closest(name, known)
+    return f"; did you mean '{match}'?" if match else ""
+
+
+@cache
+def default_plugins() -> Plugins:
+    """The built-ins and every installed plugin, less those that `ARCHSPEC_DISABLE_PLUGINS` names (`all` for all)."""
+    disabled = [name for name in os.environ.get("ARCHSPEC_DISABLE_PLUGINS", "").replace(",", " ").split() if name]
+    return Plugins(blocked=disabled, installed="all" not in disabled)

@@ -1,0 +1,1 @@
+"""YAML text -> ArchSpec. No torch here."""

@@ -1,0 +1,66 @@
+"""`--set path=value`: changes a document before it is checked, so that an override is held to the same rules.
+
+head.classes=10     input.size=[96, 128]     stages.2.filters=512     stages.*.bias=true     defaults.norm.eps=1e-3
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from archspec.errors import Diagnostic, DocumentError, Place
+from archspec.spec.reader import Entry, Mapping, Node, Sequence, read_text
+
+_FILE = "--set"
+
+
+def apply_override(document: Mapping, override: str, number: int = 1) -> None:
+    """Change `document` as `path=value` says. `number` counts the overrides, for error messages.
+
+    Raises:
+        DocumentError: it is not of the form `path=value`, the value is not YAML, or a list has no such place.
+
+    """
+    path, equals, value = override.partition("=")
+    parts = [part for part in re.split(r"[.\[\]]+", path.strip()) if part]
+    whole = Place(_FILE, number, 1, len(override), override)
+    if not (equals and parts):
+        message = f"'{override}' is not of the form path=value"
+        raise DocumentError([Diagnostic(message, whole, hint="such as head.classes=10")])
+    node = read_text(value, _FILE, line=number, column=len(path) + 2, source=override)
+    column = 1
+    keys = []
+    for part in parts:
+        column = override.index(part, column - 1) + 1
+        keys.append((part, Place(_FILE, number, column, len(part), override)))
+        column += len(part)
+    _put(document, keys, node)
+
+
+def _put(node: Node, keys: list[tuple[str, Place]], value: Node) -> None:
+    (key, place), *rest = keys
+    for target in _targets(node, key, place):
+        if not rest:
+            target[0](value)
+            continue
+        child = target[1]
+        if not isinstance(child, Mapping | Sequence):  # `norm: batch` is short for `norm: {type: batch}`
+            kept = {"type": Entry(child.place, child)} if child is not None and child.value is not None else {}
+            child = Mapping(place, kept)
+            target[0](child)
+        _put(child, rest, value)
+
+
+def _targets(node: Node, key: str, place: Place) -> Iterator[tuple]:  # type: ignore[type-arg]
+    """What `key` names inside `node`: a setter for each, and its value now."""
+    if isinstance(node, Sequence):
+        count = len(node.items)
+        if key != "*" and not (key.isdecimal() and len(key) < 10 and int(key) < count):
+            message = f"there is no entry '{key}' in a list of {count}"
+            raise DocumentError([Diagnostic(message, place, hint=f"entries are 0 to {count - 1}, or * for all")])
+        indexes = range(count) if key == "*" else [int(key)]
+        for index in indexes:
+            yield (lambda value, index=index: node.items.__setitem__(index, value)), node.items[index]
+    elif isinstance(node, Mapping):
+        entry = node.entries.get(key)
+        yield (lambda value: node.entries.__setitem__(key, Entry(place, value))), entry.node if entry else None

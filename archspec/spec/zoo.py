@@ -1,0 +1,45 @@
+"""The zoo: specs that come with archspec, found by name in any folder."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from archspec.errors import ArchspecError
+from archspec.plugins import closest
+
+_SUFFIXES = (".yaml", ".yml")
+
+
+@cache
+def zoo_folder() -> Path:
+    """Where the specs lie: inside an installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "zoo"
+    return installed if installed.is_dir() else package.parent / "specs"
+
+
+def zoo_names() -> list[str]:
+    """The names of the zoo: `cifar-resnet20`, `resnet18`, ..."""
+    return sorted(path.stem for path in zoo_folder().glob("*.yaml"))
+
+
+def find_spec(path: Path | str) -> Path:
+    """The file of a spec: a path, or a bare name of the zoo.
+
+    Raises:
+        ArchspecError: it is neither.
+
+    """
+    file = Path(path)
+    if file.is_file():
+        return file
+    name = str(path)
+    bare = file.name == name and file.suffix not in _SUFFIXES
+    if bare and (zoo_folder() / f"{name}.yaml").is_file():
+        return zoo_folder() / f"{name}.yaml"
+    if file.is_dir():
+        raise ArchspecError(f"'{name}' is a folder, not a spec")
+    match = closest(file.stem, zoo_names())
+    help = f"did you mean the zoo's '{match}'?" if match else "known names: " + ", ".join(zoo_names())
+    raise ArchspecError(f"there is no spec '{name}'", help=help)

@@ -1,0 +1,89 @@
+"""Puts weights into a network and accounts for every tensor: nothing is skipped silently."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from archspec.errors import WeightsError
+from archspec.network.compile import Network, compile_network
+from archspec.weights.files import read_tensors, state_tensors
+from archspec.weights.keymaps import torchvision_names
+
+_COUNTER = "num_batches_tracked"
+"""Files older than torch 0.4.1 lack it, and nothing but a momentum of None reads it."""
+
+
+@dataclass(frozen=True)
+class LoadedWeights:
+    """What was loaded: whose names the file used, and the tensors that were copied."""
+
+    naming: str
+    copied: tuple[str, ...]
+
+
+def load_weights(network: Network, weights: Path | str | Mapping[str, Tensor]) -> LoadedWeights:
+    """Copy weights into `network`: a file, or a state dict, with archspec's, torchvision's or timm's names.
+
+    Every tensor of the network must be there with its shape, and every tensor there must have its place.
+
+    Raises:
+        WeightsError: the file cannot be read, or its tensors are not those of the network.
+
+    """
+    if isinstance(weights, Path | str):
+        source, tensors = f"'{weights}'", read_tensors(Path(weights))
+    else:
+        source, tensors = "the state dict", state_tensors(weights, "the state dict")
+    foreign = torchvision_names(network.plan)
+    ours = [name for name, _, _ in network.plan.tensors()]
+    naming, names = max(
+        (("archspec", {name: name for name in ours}), ("torchvision", foreign)),
+        key=lambda candidate: sum(theirs in tensors for theirs in candidate[1].values()),
+    )
+    renamed = {name: tensors.pop(theirs) for name, theirs in names.items() if theirs in tensors}
+    _refuse(network, source, renamed, unused=tensors)
+    if network.folded:
+        whole = compile_network(network.plan, state=_with_counters(network, renamed))
+        renamed = _folded_like(network, whole.state_dict())
+    own = network.state_dict()
+    copied = [name for name in own if name in renamed]
+    for name in copied:
+        own[name].copy_(renamed[name])
+    return LoadedWeights(naming, tuple(copied))
+
+
+def _refuse(network: Network, source: str, found: Mapping[str, Tensor], unused: Iterable[str]) -> None:
+    shapes = {name: shape for name, shape, _ in network.plan.tensors()}
+    begin = {step.name for step in network.steps}
+    needed = [name for name in shapes if name.rpartition(".")[0] in begin]
+    missing = [name for name in needed if name not in found and not name.endswith(_COUNTER)]
+    wrong = [
+        f"{name}: {tuple(found[name].shape)} there, {shapes[name]} here"
+        for name in needed
+        if name in found and tuple(found[name].shape) != shapes[name]
+    ]
+    faults = [
+        f"{len(names)} {what}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
+        for what, names in (("missing", missing), ("of another shape", wrong), ("unknown", list(unused)))
+        if names
+    ]
+    if faults:
+        raise WeightsError(f"{source} does not fit {network.plan.name}: {'; '.join(faults)}")
+
+
+def _with_counters(network: Network, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    fresh = compile_network(network.plan).state_dict()
+    return {**fresh, **found}
+
+
+def _folded_like(network: Network, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    blocks = network.plan.blocks
+    names = [block.name for block in blocks]
+    inside = [block.name for block in blocks if network.plan.steps[block.start] in network.steps]
+    after = names.index(inside[-1]) + 1
+    end = names[after] if after < len(names) else None
+    return compile_network(network.plan, inside[0], end, fold=True, state=state).state_dict()
