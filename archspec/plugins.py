@@ -172,8 +172,19 @@ def _did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; did you mean '{match}'?" if match else ""
 
 
+def plugins_for(arguments: Iterable[str] = ()) -> Plugins:
+    """The built-ins and every installed plugin, changed as the arguments of `-p` say: `MODULE`, or `no:NAME`.
+
+    `ARCHSPEC_DISABLE_PLUGINS` names plugins that are not loaded, separated by commas; `all` leaves the built-ins alone.
+    """
+    disabled = [name for name in os.environ.get("ARCHSPEC_DISABLE_PLUGINS", "").replace(",", " ").split() if name]
+    arguments = list(arguments)
+    modules = [argument for argument in arguments if not argument.startswith("no:")]
+    blocked = [argument.removeprefix("no:") for argument in arguments if argument.startswith("no:")]
+    return Plugins(modules, [*blocked, *disabled], installed="all" not in disabled)
+
+
 @cache
 def default_plugins() -> Plugins:
-    """The built-ins and every installed plugin, less those that `ARCHSPEC_DISABLE_PLUGINS` names (`all` for all)."""
-    disabled = [name for name in os.environ.get("ARCHSPEC_DISABLE_PLUGINS", "").replace(",", " ").split() if name]
-    return Plugins(blocked=disabled, installed="all" not in disabled)
+    """What `plugins_for()` finds, found once."""
+    return plugins_for()

@@ -1,0 +1,90 @@
+"""The `archspec` command: finds the subcommand's file, and turns every error into a message and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import rich_click as click
+
+from archspec import __version__
+from archspec.cli.output import fail
+from archspec.errors import ArchspecError
+from archspec.plugins import Plugins, closest, plugins_for
+
+_COMMANDS = {
+    "check": ("archspec.cli.check:check", "Is a spec right? Every error at once, with line and column."),
+    "build": ("archspec.cli.build:build", "What is a spec? Shapes, parameters, MACs, receptive field."),
+    "train": ("archspec.cli.train:train", "Train a spec's network on a data set."),
+    "eval": ("archspec.cli.evaluate:evaluate", "Measure a trained network on a split."),
+    "predict": ("archspec.cli.predict:predict", "Classify images with a trained network."),
+    "data": ("archspec.cli.data:data", "Sample data."),
+    "plugins": ("archspec.cli.plugins:plugins", "What is installed, and what it offers."),
+}
+
+
+class _LazyGroup(click.RichGroup):
+    """Imports a subcommand's file when it is asked for, so that `check` does not pay for `train`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            match = closest(args[0], _COMMANDS)
+            hint = f"Did you mean '{match}'?" if match else f"Commands: {', '.join(_COMMANDS)}."
+            ctx.fail(f"No such command '{args[0]}'. {hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-p", "plugins", multiple=True, metavar="MODULE", help="Load a plugin module; no:NAME blocks a plugin.")
+@click.version_option(__version__, prog_name="archspec")
+@click.pass_context
+def archspec(ctx: click.Context, plugins: tuple[str, ...]) -> None:
+    """One YAML file that describes a residual network becomes a checked plan, a PyTorch module, a trained model."""
+    ctx.obj = plugins_for(plugins)
+    report_problems(ctx.obj)
+
+
+def report_problems(plugins: Plugins) -> None:
+    """A plugin that cannot be loaded breaks no command that does without it; one line says so."""
+    for plugin in plugins.problems:
+        click.echo(
+            f"warning: plugin '{plugin.name}' of {plugin.origin} was not loaded: {plugin.problem}\n"
+            f"   help: block it with `archspec -p no:{plugin.name}`, or see `archspec plugins list`",
+            err=True,
+        )
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        archspec.main(arguments, prog_name="archspec", standalone_mode=False)
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.exceptions.NoArgsIsHelpError as usage:
+        usage.show()
+        return 2
+    except click.UsageError as usage:
+        usage.show()
+        return 2
+    except ArchspecError as error:
+        fail(error, arguments)
+        return 1
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return 130
+    except BrokenPipeError:  # `archspec ... | head`
+        sys.stderr.close()
+        return 1
+    return 0

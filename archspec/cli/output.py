@@ -1,0 +1,47 @@
+"""What commands print: one JSON document, or text; errors; and the options that several commands share."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import rich_click as click
+
+from archspec.errors import ArchspecError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+set_option = click.option(
+    "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change a value: --set head.classes=10. Repeatable."
+)
+
+
+def print_json(document: Any) -> None:
+    """Write a document to standard output."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def show_error(error: ArchspecError) -> None:
+    """Write an error to standard error, its first word in colour where there is a terminal."""
+    text = error.render()
+    if sys.stderr.isatty():
+        text = text.replace("error:", click.style("error:", fg="red", bold=True))
+    click.echo(text, err=True)
+
+
+def fail(error: ArchspecError, arguments: list[str] | None = None) -> None:
+    """Report an error that ended a command: on standard error, and as JSON where the command was asked for JSON."""
+    show_error(error)
+    if "--json" in (sys.argv[1:] if arguments is None else arguments):
+        print_json({"ok": False, "errors": error.records()})
+
+
+def human(number: float) -> str:
+    """1814073344 -> `1.81 G`."""
+    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            return f"{number / size:.3g} {unit}"
+    return f"{number:g}"

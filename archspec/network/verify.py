@@ -1,0 +1,71 @@
+"""Holds a plan's figures against what torch says of the compiled module."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch.overrides import TorchFunctionMode
+
+from archspec.network.compile import Network, compile_network
+from archspec.plan.plan import Plan
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What torch counts in a module, for one image."""
+
+    parameters: int
+    macs: int
+    output: tuple[int, ...]
+
+
+class _MacCounter(TorchFunctionMode):
+    """Counts multiply-adds per image from the weights that torch is given and the shapes that it returns."""
+
+    macs = 0
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func is torch.conv2d:
+            self.macs += args[1].numel() * math.prod(result.shape[2:])
+        elif func is F.linear:
+            self.macs += args[1].numel() * math.prod(result.shape[1:-1])
+        return result
+
+
+def measure(network: Network) -> Measured:
+    """Count the module's tensors, and run it on a batch of no images for the shapes and multiply-adds.
+
+    An empty batch goes through torch's own kernels and costs nothing; on the meta device the same run would import
+    torch's compiler first (0.7 s).
+    """
+    was_training = network.training
+    network.eval()
+    with torch.no_grad(), _MacCounter() as counter:
+        output = network(torch.empty(0, *network.plan.input))
+    network.train(was_training)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    return Measured(parameters, counter.macs, tuple(output.shape[1:]))
+
+
+def verify_plan(plan: Plan) -> Measured:
+    """Compile a plan, with weights that are never filled, and prove its figures.
+
+    A difference is a fault of archspec or of a plugin's operation, never of the user's spec.
+    """
+    with torch.device("meta"):
+        network = compile_network(plan)
+    empty = {name: torch.empty(tensor.shape, dtype=tensor.dtype) for name, tensor in network.state_dict().items()}
+    network.load_state_dict(empty, assign=True)
+    measured = measure(network)
+    planned = Measured(plan.parameters, plan.macs, plan.output)
+    if measured != planned:
+        raise AssertionError(f"the plan of {plan.name} says {planned}, its compiled module {measured}")
+    return measured
