@@ -63,7 +63,7 @@ def archspec_datasets() -> Offers:
 
 @hookspec
 def archspec_samples() -> Offers:
-    """Sample data. `make(options, folder: Path) -> archspec.data.ImageData` writes a small real data set to disk."""
+    """Sample data. `make(options, folder: Path) -> dict[str, int]` writes a small real data set: images per split."""
     raise NotImplementedError
 
 

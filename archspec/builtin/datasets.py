@@ -1,0 +1,38 @@
+"""Data sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from archspec import Offer, Options, hookimpl
+
+if TYPE_CHECKING:
+    from archspec.data import ImageData
+
+Part = Annotated[float, Field(ge=0, lt=0.5)]
+
+
+class ImageFolderOptions(Options):
+    """Options of `imagefolder`."""
+
+    root: str = "data"
+    """The folder, as `--data imagefolder:ROOT` gives it."""
+    validation: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
+    """The share of each class kept for validation, where the folder has no validation split of its own."""
+    test: Part = 0.15
+    """The share kept for the test split, where the folder is not split at all."""
+
+
+def image_folder(options: ImageFolderOptions, seed: int) -> ImageData:
+    """ROOT/train/CLASS/*.jpg with `val` and `test` beside it, or ROOT/CLASS/*.jpg, split with the seed."""
+    from archspec.data.folder import open_folder
+
+    return open_folder(Path(options.root), options.validation, options.test, seed)
+
+
+@hookimpl
+def archspec_datasets() -> dict[str, Offer[ImageFolderOptions]]:
+    return {"imagefolder": Offer(ImageFolderOptions, image_folder, "a folder of images, one folder a class")}

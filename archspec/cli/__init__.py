@@ -10,8 +10,8 @@ def main() -> None:
     """Run `archspec`, and leave with its exit code: 0 done, 1 wrong input, 2 wrong usage, 130 interrupted."""
     if (Path(__file__).parents[1] / "cpu").is_dir():  # Spack's `archspec` installs the same import name
         sys.exit(
-            "error: this environment also holds PyPI's other `archspec` (Spack's CPU library), which overwrites parts of "
-            "this one\n  help: install archspec-nn in an environment of its own: python3 -m venv .venv && "
+            "error: this environment also holds PyPI's other `archspec` (Spack's CPU library), which has the same "
+            "import name\n  help: install archspec-nn in an environment of its own: python3 -m venv .venv && "
             ".venv/bin/pip install archspec-nn"
         )
     from archspec.cli.app import run

@@ -6,6 +6,7 @@ import sys
 from importlib import import_module
 
 import rich_click as click
+from click.exceptions import Exit
 
 from archspec import __version__
 from archspec.cli.output import fail
@@ -70,11 +71,8 @@ def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     try:
         archspec.main(arguments, prog_name="archspec", standalone_mode=False)
-    except click.exceptions.Exit as leave:
+    except Exit as leave:
         return leave.exit_code
-    except click.exceptions.NoArgsIsHelpError as usage:
-        usage.show()
-        return 2
     except click.UsageError as usage:
         usage.show()
         return 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import rich_click as click
+from click.exceptions import Exit
 
 from archspec.cli.output import human, json_option, print_json, set_option, show_error
 from archspec.errors import ArchspecError
@@ -25,7 +26,7 @@ def check(plugins: Plugins, specs: tuple[str, ...], overrides: tuple[str, ...], 
     if as_json:
         print_json({"ok": all(row["ok"] for row in rows), "files": rows})
     if not all(row["ok"] for row in rows):
-        raise click.exceptions.Exit(1)
+        raise Exit(1)
 
 
 def _check_one(spec: str, overrides: tuple[str, ...], plugins: Plugins, *, quiet: bool) -> dict[str, Any]:

@@ -18,10 +18,23 @@ set_option = click.option(
     "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change a value: --set head.classes=10. Repeatable."
 )
 
+device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps, ...")
+workers_option = click.option(
+    "--workers", type=click.IntRange(min=0, max=256), help="Loader processes.  [default: one a core, up to 8]"
+)
+checkpoint_option = click.option(
+    "--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True, help="Which weights."
+)
+
 
 def print_json(document: Any) -> None:
     """Write a document to standard output."""
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def say(label: str, text: str) -> None:
+    """Write a line of what is going on to standard error, its label in a column of its own."""
+    click.echo(f"{label:9} {text}".rstrip(), err=True)
 
 
 def show_error(error: ArchspecError) -> None:

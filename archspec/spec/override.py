@@ -14,21 +14,23 @@ from archspec.spec.reader import Entry, Mapping, Node, Sequence, read_text
 _FILE = "--set"
 
 
-def apply_override(document: Mapping, override: str, number: int = 1) -> None:
-    """Change `document` as `path=value` says. `number` counts the overrides, for error messages.
+def apply_override(document: Mapping, override: str, number: int = 1, prefix: str = "") -> None:
+    """Change `document` as `path=value` says.
+
+    `number` counts the overrides, for error messages; `prefix` is what leads to the document.
 
     Raises:
         DocumentError: it is not of the form `path=value`, the value is not YAML, or a list has no such place.
 
     """
     path, equals, value = override.partition("=")
-    parts = [part for part in re.split(r"[.\[\]]+", path.strip()) if part]
+    parts = [part for part in re.split(r"[.\[\]]+", path.strip().removeprefix(prefix)) if part]
     whole = Place(_FILE, number, 1, len(override), override)
     if not (equals and parts):
         message = f"'{override}' is not of the form path=value"
         raise DocumentError([Diagnostic(message, whole, hint="such as head.classes=10")])
     node = read_text(value, _FILE, line=number, column=len(path) + 2, source=override)
-    column = 1
+    column = len(prefix) + 1
     keys = []
     for part in parts:
         column = override.index(part, column - 1) + 1

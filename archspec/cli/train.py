@@ -1,0 +1,201 @@
+"""`archspec train`: a straight road from a spec and a data set to a run directory."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+from click import get_current_context
+from click.core import ParameterSource
+
+from archspec.cli.output import device_option, human, json_option, print_json, say, set_option, workers_option
+from archspec.errors import RunError
+from archspec.plan.planner import plan_network
+from archspec.plugins import Plugins
+from archspec.spec.load import load_spec
+
+if TYPE_CHECKING:
+    from archspec.training.run import Run
+    from archspec.training.session import Session
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """The command line of `train`, as it was typed."""
+
+    spec: str | None
+    data: str
+    recipe: str
+    overrides: tuple[str, ...]
+    out: str | None
+    resume: str | None
+    device: str
+    workers: int | None
+
+
+@click.command()
+@click.argument("spec", required=False)
+@click.option("--data", default="imagefolder", show_default=True, metavar="NAME[:ROOT]", help="The data set.")
+@click.option("--recipe", default="default", show_default=True, metavar="NAME|FILE", help="How to train.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training images.")
+@click.option("--batch-size", type=click.IntRange(min=2), help="Images in a step.")
+@click.option("--lr", type=click.FloatRange(min=0, min_open=True), help="Learning rate at the schedule's peak.")
+@click.option("--seed", type=click.IntRange(min=0, max=2**31 - 1), help="Of everything random.")
+@click.option("--out", metavar="RUN", help="The run directory.  [default: runs/NAME-TIME]")
+@click.option("--resume", metavar="RUN", help="Go on with a run from its last checkpoint.")
+@device_option
+@workers_option
+@set_option
+@json_option
+@click.pass_obj
+def train(
+    plugins: Plugins,
+    /,
+    epochs: int | None,
+    batch_size: int | None,
+    lr: float | None,
+    seed: int | None,
+    overrides: tuple[str, ...],
+    as_json: bool,
+    **rest: Any,
+) -> None:
+    """Train SPEC's network: a file, or a name of the zoo such as resnet34.
+
+    `--set` reaches the spec (`head.classes=10`), the recipe (`recipe.label_smoothing=0`) and the data set
+    (`data.validation=0.2`). The head follows the data's number of classes.
+    """
+    daily = {"epochs": epochs, "batch_size": batch_size, "optimizer.lr": lr, "seed": seed}
+    flags = tuple(f"recipe.{key}={value}" for key, value in daily.items() if value is not None)
+    options = TrainOptions(overrides=(*overrides, *flags), **rest)
+    session = _new(options, plugins) if options.resume is None else _resumed(options, options.resume, plugins)
+    speed = _run(session)
+    if as_json:
+        print_json(_document(session, speed))
+
+
+def _new(options: TrainOptions, plugins: Plugins) -> Session:
+    """From the command line to a session: each line hands its value to the next."""
+    from archspec.training.recipe import choose_data, load_recipe, split_overrides
+    from archspec.training.run import check_new_run, new_run_path
+
+    if options.spec is None:
+        raise click.UsageError("Missing argument 'SPEC' (or --resume RUN).")
+    of_spec, of_recipe, of_data = split_overrides(options.overrides)
+    spec = load_spec(options.spec, of_spec, plugins=plugins)
+    plan_network(spec)
+    recipe = load_recipe(options.recipe, of_recipe, plugins)
+    choice = choose_data(options.data, of_data, plugins)
+    out = Path(options.out) if options.out else new_run_path(spec.name)
+    check_new_run(out)
+    data = choice.data.offer.make(choice.data, recipe.seed)
+    from archspec.training import session as training
+
+    device = training.choose_device(options.device)
+    fitted = training.fit_head(spec, data)
+    command, workers = sys.argv, options.workers
+    session = training.new_session(
+        fitted, recipe, choice, data, out=out, command=command, device=device, workers=workers
+    )
+    _introduce(session, spec.head.classes)
+    return session
+
+
+def _resumed(options: TrainOptions, path: str, plugins: Plugins) -> Session:
+    """The session of a run directory. Settings given again must be those of the run."""
+    from archspec.training.changes import refuse_changes
+    from archspec.training.recipe import choose_data, load_recipe, split_overrides
+    from archspec.training.run import open_run
+
+    run = open_run(Path(path), plugins)
+    if options.out is not None and Path(options.out).resolve() != run.path.resolve():
+        raise RunError(f"`--resume {path}` goes on in its own directory, not in '{options.out}'")
+    of_spec, of_recipe, of_data = split_overrides(options.overrides)
+    of_spec.append(f"head.classes={len(run.classes)}")
+    spec = load_spec(options.spec or run.path / "spec.yaml", of_spec, plugins=plugins)
+    recipe = load_recipe(options.recipe if _typed("recipe") else str(run.path / "recipe.yaml"), of_recipe, plugins)
+    refuse_changes(run, spec, recipe)
+    if _typed("data"):
+        refuse_changes(run, choose_data(options.data, of_data, plugins))
+    data = run.data.data.offer.make(run.data.data, run.recipe.seed)
+    from archspec.training import session as training
+
+    device = training.choose_device(options.device)
+    session = training.resume_session(run, data, device=device, workers=options.workers)
+    _introduce(session, len(run.classes))
+    say("resumed", f"after epoch {session.trainer.epoch} of {run.recipe.epochs}")
+    return session
+
+
+def _typed(option: str) -> bool:
+    """Whether the user gave an option that has a default."""
+    return get_current_context().get_parameter_source(option) is ParameterSource.COMMANDLINE
+
+
+def _introduce(session: Session, spec_classes: int) -> None:
+    """Say what is about to happen, a line each."""
+    run, data, recipe, plan = session.run, session.data, session.run.recipe, session.trainer.network.plan
+    size = "x".join(map(str, plan.input))
+    say("run", str(run.path))
+    say("network", f"{plan.name} at {size}: {plan.parameters:,} parameters, {human(plan.macs)} MACs")
+    if spec_classes != len(data.classes):
+        say("", f"the data has {len(data.classes)} classes and the spec {spec_classes:,}: the head follows the data")
+    if plan.blocks[-1].name == "softmax":
+        say("", "the head ends in softmax: training takes the logits before it")
+    sizes = ", ".join(f"{split} {len(index):,}" for split, index in data.splits.items())
+    say("data", f"{data.name} {data.root}: {sizes}; {len(data.classes)} classes")
+    for note in data.notes:
+        say("", note)
+    optimizer, schedule = recipe.optimizer, recipe.schedule.offer.name
+    rate = f" at {optimizer.lr:g}" if hasattr(optimizer, "lr") else ""
+    say(
+        "recipe",
+        f"{recipe.epochs} epochs, batch {recipe.batch_size}, {optimizer.offer.name}{rate}, {schedule}, seed {recipe.seed}",
+    )
+    device, workers = session.trainer.normalize.device, session.trainer.train_loader.workers
+    say("device", f"{device}, {run.threads} threads, {workers} loader workers")
+
+
+def _run(session: Session) -> float | None:
+    """Train to the end; returns the mean images per second."""
+    from archspec.report.progress import TrainingProgress
+    from archspec.training.loop import EpochResult
+    from archspec.training.session import fit
+
+    run = session.run
+    if session.trainer.epoch >= run.recipe.epochs:
+        say("complete", f"all {run.recipe.epochs} epochs are done")
+        return None
+    speeds = []
+    try:
+        with TrainingProgress(run.recipe.epochs) as progress:
+            for result in fit(session):
+                if isinstance(result, EpochResult):
+                    speeds.append(result.images_per_second)
+                    progress.epoch(result, best=session.best is not None and session.best["epoch"] == result.epoch)
+                else:
+                    progress.step(result)
+    except KeyboardInterrupt:
+        kept = f"go on with: archspec train --resume {run.path}" if run.last.exists() else "nothing is kept yet"
+        say("", f"interrupted; {kept}")
+        raise
+    _conclude(run, session.best or {})
+    return sum(speeds) / len(speeds)
+
+
+def _conclude(run: Run, best: dict[str, Any]) -> None:
+    say("best", f"epoch {best['epoch']}: validation {best['top1']:.1%}, loss {best['loss']:.3f}")
+    say("next", f"archspec eval {run.path}")
+
+
+def _document(session: Session, speed: float | None) -> dict[str, Any]:
+    metrics, best = session.run.metrics(), session.best or {}
+    return {
+        "run": str(session.run.path),
+        "epochs": len(metrics),
+        "best": {"epoch": best["epoch"], "metrics": best},
+        "last": metrics[-1],
+        "images_per_second": speed,
+    }

@@ -1,0 +1,116 @@
+"""Reads a folder of images: split folders of class folders, or class folders alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from archspec.data.index import TEST, TRAIN, VALIDATION, ImageData, ImageIndex, stratified
+from archspec.errors import DataError
+
+_SPLITS = {
+    TRAIN: ("train", "training"),
+    VALIDATION: ("validation", "valid", "val", "dev"),
+    TEST: ("test", "testing"),
+}
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jfif")
+_LAYOUT = "a data folder holds train/CLASS/*.jpg (with val and test beside it), or CLASS/*.jpg alone"
+
+
+def open_folder(root: Path, validation: float, test: float, seed: int) -> ImageData:
+    """The data set in a folder. Splits that it lacks are drawn from the training images, every class alike.
+
+    Raises:
+        DataError: there is no such folder, it is empty, has one class, a class without images, or a class that the
+            training split lacks.
+
+    """
+    if not root.is_dir():
+        what = "is a file, not a folder" if root.exists() else "does not exist"
+        raise DataError(f"the data folder '{root}' {what}", file=root, help=_LAYOUT)
+    folders = _split_folders(root)
+    classes, index = _scan(folders.get(TRAIN, root), root)
+    notes: list[str] = []
+    splits = {TRAIN: index}
+    for split, folder in folders.items():
+        if split != TRAIN:
+            splits[split] = _scan_known(folder, root, classes, split, notes)
+    if VALIDATION not in splits:
+        shares = [validation, 0.0 if folders else test]
+        kept, tested, left = stratified(index.labels, shares, seed)
+        splits[VALIDATION], splits[TRAIN] = index.select(kept), index.select(left)
+        if len(tested):
+            splits[TEST] = index.select(tested)
+        sizes = f"{len(kept):,} for validation" + (f" and {len(tested):,} for test" if len(tested) else "")
+        notes.append(f"there is no validation split: of {len(index):,} images, {sizes} are kept out of training")
+    return ImageData("imagefolder", root, classes, splits, tuple(notes))
+
+
+def _split_folders(root: Path) -> dict[str, Path]:
+    """The folders of the splits, where there is one for training; else none: the folder holds classes."""
+    folders: dict[str, Path] = {}
+    names = {name: split for split, known in _SPLITS.items() for name in known}
+    for folder in _folders(root):
+        split = names.get(folder.name.lower())
+        if split in folders:
+            raise DataError(f"'{folders[split]}' and '{folder}' are both a {split} split", file=root)
+        if split is not None:
+            folders[split] = folder
+    return folders if TRAIN in folders else {}
+
+
+def _scan(folder: Path, root: Path) -> tuple[tuple[str, ...], ImageIndex]:
+    """The classes of a folder in alphabetical order, and its images."""
+    names, paths, labels = [], [], []
+    for label, class_folder in enumerate(_folders(folder)):
+        images = list(_images(class_folder))
+        if not images:
+            help = "every class needs images; take the folder away, or name it with a dot in front"
+            raise DataError(f"the class folder '{class_folder}' holds no images", file=class_folder, help=help)
+        names.append(class_folder.name)
+        paths += [os.path.relpath(image, root) for image in images]
+        labels += [label] * len(images)
+    if not names:
+        raise DataError(f"the data folder '{folder}' holds no class folders", file=folder, help=_LAYOUT)
+    if len(names) == 1:
+        message = f"the data folder '{folder}' has one class, '{names[0]}'; a classifier needs two"
+        raise DataError(message, file=folder, help=_LAYOUT)
+    return tuple(names), ImageIndex(root, paths, labels)
+
+
+def _scan_known(folder: Path, root: Path, classes: tuple[str, ...], split: str, notes: list[str]) -> ImageIndex:
+    """The images of a split, labelled by the training split's classes."""
+    known = {name: label for label, name in enumerate(classes)}
+    paths, labels = [], []
+    for class_folder in _folders(folder):
+        images = list(_images(class_folder))
+        if class_folder.name not in known and images:
+            help = f"the training split's classes are {', '.join(classes[:10])}{', ...' if len(classes) > 10 else ''}"
+            raise DataError(
+                f"'{class_folder}' holds images of a class that the training split lacks", file=class_folder, help=help
+            )
+        paths += [os.path.relpath(image, root) for image in images]
+        labels += [known[class_folder.name]] * len(images) if images else []
+    if not paths:
+        raise DataError(f"the {split} split '{folder}' holds no images", file=folder, help=_LAYOUT)
+    absent = [name for label, name in enumerate(classes) if label not in set(labels)]
+    if absent:
+        notes.append(f"the {split} split has no images of {', '.join(absent)}")
+    return ImageIndex(root, paths, np.array(labels))
+
+
+def _folders(folder: Path) -> list[Path]:
+    with os.scandir(folder) as entries:
+        return sorted(Path(entry.path) for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+
+
+def _images(folder: Path) -> Iterator[Path]:
+    """The images below a folder, in order; hidden files are left out."""
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if name.lower().endswith(_SUFFIXES) and not name.startswith("."):
+                yield Path(parent, name)

@@ -1,0 +1,73 @@
+"""What happens to an image before the network sees it. One definition serves training, `eval` and `predict`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from archspec.errors import DataError
+from archspec.offers import Settings
+from archspec.spec.arch import InputSpec
+
+Share = Annotated[float, Field(gt=0, le=1)]
+
+_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_GREY_MEAN, _GREY_STD = (0.449,), (0.226,)
+
+
+class Augmentation(Settings):
+    """What training does to an image: a random part of it, resized, and perhaps mirrored."""
+
+    scale: tuple[Share, Share] = (0.5, 1.0)
+    """The part's area as a share of the image's: least and most. ImageNet's recipes use [0.08, 1]."""
+    ratio: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (3 / 4, 4 / 3)
+    """The part's width over its height: least and most."""
+    flip: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """How often it is mirrored left to right. Digits and letters want 0."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Augmentation:
+        for name in ("scale", "ratio"):
+            least, most = getattr(self, name)
+            if least > most:
+                raise ValueError(f"has a `{name}` of [{least}, {most}], whose least is more than its most")
+        return self
+
+
+class Preprocessing(Settings):
+    """What evaluation does: the shorter side resized, the middle cut out, values normalised. Kept in checkpoints."""
+
+    channels: int
+    size: tuple[int, int]
+    """Height and width that the network sees."""
+    crop: Share
+    """The share of the resized image's side that is kept."""
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    """Of each channel, for values from 0 to 1."""
+
+    @property
+    def resize(self) -> tuple[int, int]:
+        """Height and width that the image must at least fill before the middle is cut out."""
+        height, width = self.size
+        return round(height / self.crop), round(width / self.crop)
+
+
+def preprocessing_for(
+    input: InputSpec, crop: float, mean: tuple[float, ...] | None, std: tuple[float, ...] | None
+) -> Preprocessing:
+    """The preprocessing of a network's input; without `mean` and `std`, ImageNet's.
+
+    Raises:
+        DataError: `mean` or `std` has another number of channels than the input.
+
+    """
+    channels = input.channels
+    usual = {1: (_GREY_MEAN, _GREY_STD), 3: (_IMAGENET_MEAN, _IMAGENET_STD)}
+    usual_mean, usual_std = usual.get(channels, ((0.5,) * channels, (0.25,) * channels))
+    mean, std = mean or usual_mean, std or usual_std
+    for name, values in (("mean", mean), ("std", std)):
+        if len(values) != channels:
+            raise DataError(f"`{name}` has {len(values)} values, but the network's input has {channels} channels")
+    return Preprocessing(channels=channels, size=input.size, crop=crop, mean=mean, std=std)

@@ -1,0 +1,39 @@
+"""Randomness as a function: the seed of an epoch's order, of a sample's augmentation, of a step.
+
+What is drawn depends on where it is drawn, never on what was drawn before; so it is the same with any number of
+workers, and after a resume.
+"""
+
+from __future__ import annotations
+
+import torch
+
+_MASK = (1 << 64) - 1
+
+ORDER, SAMPLE, STEP, INIT = 1, 2, 3, 4
+"""What a seed is for, so that no two purposes share a stream."""
+
+
+def seed_for(purpose: int, *place: int) -> int:
+    """A 63-bit seed from a purpose and a place: SplitMix64's mixing step for each number (Steele et al. 2014)."""
+    state = 0
+    for number in (purpose, *place):
+        state = (state + 0x9E3779B97F4A7C15 + number) & _MASK
+        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _MASK
+        state ^= state >> 31
+    return state >> 1
+
+
+def seed_everything(purpose: int, *place: int) -> None:
+    """Seed what transforms and the network draw from: torch's generator of the CPU and, if used, of the GPUs."""
+    seed = seed_for(purpose, *place)
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(seed)
+
+
+def epoch_order(count: int, seed: int, epoch: int) -> torch.Tensor:
+    """The order of the samples in an epoch: (count,)."""
+    generator = torch.Generator().manual_seed(seed_for(ORDER, seed, epoch))
+    return torch.randperm(count, generator=generator)

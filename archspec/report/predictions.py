@@ -1,0 +1,39 @@
+"""Predictions as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+class Prediction(Protocol):
+    """What is shown of a prediction."""
+
+    @property
+    def image(self) -> str: ...
+    @property
+    def classes(self) -> tuple[tuple[str, float], ...]: ...
+    @property
+    def error(self) -> str | None: ...
+
+
+def print_predictions(predictions: Sequence[Prediction], runners_up: int = 2) -> None:
+    """Show the likeliest class of each image, and the next ones."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("image", overflow="fold")
+    table.add_column("class")
+    table.add_column("probability", justify="right")
+    table.add_column("then")
+    for prediction in predictions:
+        if prediction.error is not None:
+            table.add_row(Text(prediction.image), Text("unreadable", style="red"), "", Text(prediction.error))
+            continue
+        (name, share), *rest = prediction.classes
+        others = ", ".join(f"{other} {probability:.1%}" for other, probability in rest[:runners_up])
+        table.add_row(Text(prediction.image), Text(name), f"{share:.1%}", Text(others))
+    Console().print(table)

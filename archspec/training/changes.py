@@ -1,0 +1,37 @@
+"""A resumed run is the same run: settings given again must be the settings it has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archspec.errors import RunError
+from archspec.offers import Settings
+from archspec.spec.dump import to_data
+from archspec.training.run import Run
+
+
+def refuse_changes(run: Run, *given: Settings) -> None:
+    """Compare a spec, recipe or data choice given again with the run's own.
+
+    Raises:
+        RunError: one differs; it names the first difference.
+
+    """
+    own = {type(settings): settings for settings in (run.spec, run.recipe, run.data)}
+    for settings in given:
+        for path, before, now in _differences(to_data(own[type(settings)]), to_data(settings)):  # type: ignore[index]
+            raise RunError(
+                f"the run '{run.path}' was started with another setting: {path} is {before} there, and {now} here",
+                help="leave it out to go on with the run, or start a new run with another `--out`",
+            )
+
+
+def _differences(ours: Any, theirs: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+    """Where two documents differ: a path, and both values."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        pairs = [(f"{path}.{key}" if path else key, ours.get(key), theirs.get(key)) for key in {**ours, **theirs}]
+    elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        pairs = [(f"{path}[{index}]", *pair) for index, pair in enumerate(zip(ours, theirs, strict=True))]
+    else:
+        return [] if ours == theirs else [(path, ours, theirs)]
+    return [row for place, one, other in pairs for row in _differences(one, other, place)]

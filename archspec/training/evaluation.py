@@ -1,0 +1,59 @@
+"""Measures a network on a split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from archspec.data.loader import Loader
+from archspec.data.transforms import Normalize
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Figures of one split: accuracies are shares from 0 to 1, `loss` is the mean cross entropy in nats."""
+
+    top1: float
+    top5: float
+    """Among the best five, or among all where there are fewer classes."""
+    loss: float
+    images: int
+
+    def record(self) -> dict[str, float | int]:
+        return asdict(self)
+
+
+def autocast(device: torch.device, dtype: torch.dtype | None) -> AbstractContextManager[object]:
+    """The context in which a forward pass runs in `dtype`; None is float32."""
+    return nullcontext() if dtype is None else torch.autocast(device.type, dtype)
+
+
+def predict_batches(
+    network: nn.Module, loader: Loader, normalize: Normalize, dtype: torch.dtype | None, *, channels_last: bool = True
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Logits (B, classes), labels (B,) and positions (B,) of every image, in the index's order."""
+    network.eval()
+    memory = torch.channels_last if channels_last else torch.contiguous_format
+    for batch in loader.epoch():
+        with torch.inference_mode(), autocast(normalize.device, dtype):
+            logits = network(normalize(batch.images).contiguous(memory_format=memory))
+        yield logits.float(), batch.labels.to(normalize.device), batch.positions
+
+
+def evaluate(
+    network: nn.Module, loader: Loader, normalize: Normalize, dtype: torch.dtype | None, *, channels_last: bool = True
+) -> Evaluation:
+    """The network's figures on a loader's images."""
+    images, top1, top5, loss = 0, 0, 0, 0.0
+    for logits, labels, _ in predict_batches(network, loader, normalize, dtype, channels_last=channels_last):
+        best = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
+        images += len(labels)
+        top1 += int(best[:, 0].sum())
+        top5 += int(best.any(1).sum())
+        loss += float(F.cross_entropy(logits.double(), labels, reduction="sum"))
+    return Evaluation(top1 / images, top5 / images, loss / images, images)

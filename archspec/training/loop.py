@@ -1,0 +1,146 @@
+"""The loop: what happens in a step and in an epoch. It yields results and knows nothing of the screen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch.optim import Optimizer
+
+from archspec.data.loader import Batch, Loader
+from archspec.data.randomness import STEP, seed_everything
+from archspec.data.transforms import Normalize
+from archspec.errors import RunError
+from archspec.network.compile import Network
+from archspec.training.evaluation import Evaluation, autocast, evaluate
+from archspec.training.recipe import Recipe
+
+
+@dataclass
+class Trainer:
+    """What the loop works with. `network` ends in logits; `epoch` and `step` count what is done."""
+
+    network: Network
+    optimizer: Optimizer
+    rate: Callable[[int], float]
+    """The factor on the learning rate at a step."""
+    recipe: Recipe
+    train_loader: Loader
+    validation_loader: Loader
+    normalize: Normalize
+    dtype: torch.dtype | None
+    """What a forward pass computes in; None is float32."""
+    scaler: torch.amp.GradScaler
+    epoch: int = 0
+    step: int = 0
+    base_rates: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.base_rates = [group["lr"] for group in self.optimizer.param_groups]
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """One step: the batch's mean loss and share of right answers, before the update."""
+
+    epoch: int
+    step: int
+    batch: int
+    batches: int
+    images: int
+    loss: float
+    top1: float
+    rate: float
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """One epoch: means over the training images, and the validation split's figures."""
+
+    epoch: int
+    step: int
+    rate: float
+    train_loss: float
+    train_top1: float
+    validation: Evaluation
+    seconds: float
+    images_per_second: float
+
+
+def train(trainer: Trainer) -> Iterator[StepResult | EpochResult]:
+    """Train from the epoch that the trainer is at to the recipe's last.
+
+    Raises:
+        RunError: the loss is not finite.
+        DataError: an image cannot be read.
+
+    """
+    while trainer.epoch < trainer.recipe.epochs:
+        started = time.perf_counter()
+        images, loss, right = 0, 0.0, 0.0
+        for result in train_epoch(trainer):
+            images += result.images
+            loss += result.loss * result.images
+            right += result.top1 * result.images
+            yield result
+        seconds = time.perf_counter() - started
+        validation = evaluate(
+            trainer.network,
+            trainer.validation_loader,
+            trainer.normalize,
+            trainer.dtype,
+            channels_last=trainer.recipe.channels_last,
+        )
+        trainer.epoch += 1
+        yield EpochResult(
+            epoch=trainer.epoch,
+            step=trainer.step,
+            rate=result.rate,
+            train_loss=loss / images,
+            train_top1=right / images,
+            validation=validation,
+            seconds=time.perf_counter() - started,
+            images_per_second=images / seconds,
+        )
+
+
+def train_epoch(trainer: Trainer) -> Iterator[StepResult]:
+    """Train one epoch, a step at a time."""
+    trainer.network.train()
+    batches = len(trainer.train_loader)
+    for number, batch in enumerate(trainer.train_loader.epoch(trainer.epoch), start=1):
+        yield train_step(trainer, batch, number, batches)
+
+
+def train_step(trainer: Trainer, batch: Batch, number: int, batches: int) -> StepResult:
+    """One step: forward, loss, backward, update."""
+    recipe, optimizer, device = trainer.recipe, trainer.optimizer, trainer.normalize.device
+    seed_everything(STEP, recipe.seed, trainer.step)  # for what the network draws
+    factor = trainer.rate(trainer.step)
+    for group, base in zip(optimizer.param_groups, trainer.base_rates, strict=True):
+        group["lr"] = base * factor
+    images = trainer.normalize(batch.images)
+    if not recipe.channels_last:
+        images = images.contiguous()
+    labels = batch.labels.to(device, non_blocking=True)
+    with autocast(device, trainer.dtype):
+        logits = trainer.network(images)
+        loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+    optimizer.zero_grad()
+    trainer.scaler.scale(loss).backward()
+    trainer.scaler.step(optimizer)
+    trainer.scaler.update()
+    trainer.step += 1
+    value = float(loss.detach())
+    if value != value or value in (float("inf"), float("-inf")):
+        raise RunError(
+            f"the loss is {value} at step {trainer.step} (epoch {trainer.epoch + 1}, batch {number})",
+            help="a smaller learning rate (--lr) or a longer warm-up (--set recipe.warmup_epochs=5) usually mends it",
+        )
+    top1 = float((logits.argmax(1) == labels).float().mean())
+    return StepResult(
+        trainer.epoch + 1, trainer.step, number, batches, len(labels), value, top1, trainer.base_rates[0] * factor
+    )

@@ -1,0 +1,124 @@
+"""How to train: a document of its own beside the spec, with the same rules. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from archspec.data.preprocessing import Augmentation
+from archspec.errors import ArchspecError, Place
+from archspec.offers import Offered, Options, Settings
+from archspec.plugins import Plugins, closest
+from archspec.spec.override import apply_override
+from archspec.spec.reader import Entry, Mapping, Scalar, read_document
+from archspec.spec.settings import read_settings
+
+Channels = Annotated[tuple[float, ...], Field(min_length=1, max_length=4)]
+
+
+class Recipe(Settings):
+    """How a network is trained."""
+
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 30
+    batch_size: Annotated[int, Field(ge=2, le=65_536)] = 32
+    optimizer: Annotated[Options, Offered("optimizers", default="sgd")]
+    schedule: Annotated[Options, Offered("schedules", default="cosine")]
+    warmup_epochs: Annotated[float, Field(ge=0, le=1_000)] = 1.0
+    """Over which the learning rate rises from nothing, in a line, before the schedule begins.
+    A tenth of the run at most."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """The share of a label's weight that is spread over all classes.  Szegedy et al. 2016."""
+    augmentation: Augmentation = Augmentation()
+    crop: Annotated[float, Field(gt=0, le=1)] = 0.95
+    """In evaluation, the share of the resized image's side that is kept."""
+    mean: Channels | None = None
+    std: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1, max_length=4)] | None = None
+    """Of each channel, for values from 0 to 1. ImageNet's, where nothing is said."""
+    precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
+    """`auto` is bf16 on a GPU that has it, and float32 elsewhere."""
+    channels_last: bool = True
+    """Keep the pixels' channels together in memory, which convolutions like."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+
+class DataChoice(Settings):
+    """Which data set, with its options."""
+
+    data: Annotated[Options, Offered("datasets")]
+
+
+def recipe_names() -> list[str]:
+    """The recipes that come with archspec."""
+    return sorted(
+        file.name.removesuffix(".yaml") for file in files("archspec.recipes").iterdir() if ".yaml" in file.name
+    )
+
+
+def load_recipe(recipe: str, overrides: Iterable[str], plugins: Plugins) -> Recipe:
+    """The recipe of a name or in a YAML file, with `recipe.path=value` overrides.
+
+    Raises:
+        ArchspecError: there is no such recipe; a DocumentError, if it is wrong.
+
+    """
+    path = Path(recipe)
+    if not path.is_file():
+        path = Path(str(files("archspec.recipes"))) / f"{recipe}.yaml"
+    if not path.is_file():
+        match = closest(recipe, recipe_names())
+        help = f"did you mean '{match}'?" if match else f"known recipes: {', '.join(recipe_names())}"
+        raise ArchspecError(f"there is no recipe '{recipe}'", help=help)
+    node = read_document(path)
+    _override(node, overrides, "recipe.")
+    return read_settings(Recipe, node, plugins)
+
+
+def choose_data(choice: str, overrides: Iterable[str], plugins: Plugins) -> DataChoice:
+    """The data set that `NAME[:ROOT]` means, with `data.path=value` overrides.
+
+    Raises:
+        ArchspecError: nobody offers such a data set, or an option is wrong.
+
+    """
+    name, colon, root = choice.partition(":")
+    known = plugins.offers("datasets")
+    if name not in known:
+        looks_like_path = Path(choice).is_dir() or any(mark in choice for mark in "/\\.")
+        match = closest(name, known)
+        help = (
+            f"write `--data imagefolder:{choice}`" if looks_like_path else f"did you mean '{match}'?" if match else None
+        )
+        raise ArchspecError(f"unknown data set '{choice}'", help=help or plugins.known("datasets"))
+    place = Place("--data", 1, 1, len(choice), choice)
+    options = Mapping(place, {"type": Entry(place, Scalar(name, place))})
+    if colon:
+        options.entries["root"] = Entry(place, Scalar(root, place))
+    document = Mapping(place, {"data": Entry(place, options)})
+    _override(options, overrides, "data.")
+    return _absolute(read_settings(DataChoice, document, plugins))
+
+
+def _absolute(choice: DataChoice) -> DataChoice:
+    """The data set with its folder spelled out, so that a run finds it from any other folder."""
+    root = getattr(choice.data, "root", None)
+    if root is None:
+        return choice
+    data = choice.data.model_copy(update={"root": str(Path(root).resolve())})
+    return choice.model_copy(update={"data": data})
+
+
+def _override(node: Mapping, overrides: Iterable[str], prefix: str) -> None:
+    for number, override in enumerate(overrides, start=1):
+        apply_override(node, override, number, prefix)
+
+
+def split_overrides(overrides: Iterable[str]) -> tuple[list[str], list[str], list[str]]:
+    """`--set` texts for the spec, the recipe (`recipe.…`) and the data set (`data.…`)."""
+    overrides = list(overrides)
+    recipe = [override for override in overrides if override.startswith("recipe.")]
+    data = [override for override in overrides if override.startswith("data.")]
+    return [override for override in overrides if override not in (*recipe, *data)], recipe, data
