@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -14,6 +15,9 @@ def main() -> None:
             "import name\n  help: install archspec-nn in an environment of its own: python3 -m venv .venv && "
             ".venv/bin/pip install archspec-nn"
         )
+    # OpenMP's threads spin while they wait, and take the cores from the loader's processes: on two busy cores that made
+    # an epoch of `tiny` up to three times slower. Its runtime reads this when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from archspec.cli.app import run
 
     sys.exit(run())

@@ -150,10 +150,8 @@ def _introduce(session: Session, spec_classes: int) -> None:
         say("", note)
     optimizer, schedule = recipe.optimizer, recipe.schedule.offer.name
     rate = f" at {optimizer.lr:g}" if hasattr(optimizer, "lr") else ""
-    say(
-        "recipe",
-        f"{recipe.epochs} epochs, batch {recipe.batch_size}, {optimizer.offer.name}{rate}, {schedule}, seed {recipe.seed}",
-    )
+    method = f"{optimizer.offer.name}{rate}, {schedule}"
+    say("recipe", f"{recipe.epochs} epochs, batch {recipe.batch_size}, {method}, seed {recipe.seed}")
     device, workers = session.trainer.normalize.device, session.trainer.train_loader.workers
     say("device", f"{device}, {run.threads} threads, {workers} loader workers")
 

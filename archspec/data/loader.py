@@ -7,8 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -23,7 +22,8 @@ from archspec.errors import DataError
 
 Key = tuple[int, int]
 """An epoch, and a position in the index."""
-Sample = tuple[np.ndarray, int]
+Sample = tuple[np.ndarray, int, int]
+"""Pixels (H, W, C), a label, and a position in the index."""
 
 
 @dataclass
@@ -44,13 +44,13 @@ def default_workers() -> int:
     return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
-class _Images(Dataset[Sample | DataError]):
+class _Images(Dataset[Any]):
     """Decodes and transforms one image. An unreadable one is returned as its error, to be raised where it is read."""
 
     def __init__(self, index: ImageIndex, channels: int, transform: Transform, seed: int) -> None:
         self.index, self.channels, self.transform, self.seed = index, channels, transform, seed
 
-    def __getitem__(self, key: Key) -> tuple[np.ndarray, int, int] | DataError:  # type: ignore[override]
+    def __getitem__(self, key: Key) -> Sample | DataError:
         epoch, position = key
         try:
             image = read_image(self.index.path(position), self.channels)
@@ -60,11 +60,11 @@ class _Images(Dataset[Sample | DataError]):
         return self.transform(image), int(self.index.labels[position]), position
 
 
-def _collate(samples: list[tuple[np.ndarray, int, int] | DataError]) -> Batch | DataError:
+def _collate(samples: list[Sample | DataError]) -> Batch | DataError:
     for sample in samples:
         if isinstance(sample, DataError):
             return sample
-    pixels, labels, positions = zip(*cast(list[tuple[np.ndarray, int, int]], samples), strict=True)
+    pixels, labels, positions = zip(*cast(list[Sample], samples), strict=True)
     images = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
     return Batch(images, torch.tensor(labels), torch.tensor(positions))
 
@@ -93,9 +93,10 @@ def _ignore_interrupts(worker: int) -> None:
 
 
 class Loader:
-    """Batches of one split. With `shuffle`, an epoch's order is a function of (seed, epoch), and a last batch of a
+    """Batches of one split.
 
-    single image is left out. An image's augmentation is a function of (seed, epoch, its position).
+    With `shuffle`, an epoch's order is a function of (seed, epoch), and a last batch of a single image is left out. An
+    image's augmentation is a function of (seed, epoch, its position).
     """
 
     def __init__(
@@ -114,13 +115,13 @@ class Loader:
         self._keys = _Keys(len(index), batch_size, shuffle=shuffle, seed=seed)
         self._loader: DataLoader[Batch | DataError] = DataLoader(
             _Images(index, channels, transform, seed),
-            batch_sampler=self._keys,  # type: ignore[arg-type]
+            batch_sampler=self._keys,
             collate_fn=_collate,
             num_workers=workers,
             persistent_workers=workers > 0,
             pin_memory=pin_memory,
             generator=torch.Generator(),  # its own, or it moves the global one
-            worker_init_fn=partial(_ignore_interrupts),
+            worker_init_fn=_ignore_interrupts,
         )
 
     def __len__(self) -> int:

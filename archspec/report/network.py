@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from archspec.plan.operations import Shape
 from archspec.plan.plan import Block, Plan
+
+_COLUMNS = ("part", "block", "output", "parameters", "MACs", "field")
+_NARROWER = ((), ("block",), ("block", "field"), ("block", "field", "output"))
+"""Columns that a narrow terminal goes without, in turn: a figure is shown whole or not at all."""
 
 
 def print_plan(plan: Plan, console: Console | None = None) -> None:
     """Show a plan: a row for the stem, each stage and the head, and the figures of the whole."""
     console = console or Console()
     console.print(f"[bold]{plan.name}[/bold]  {_shape(plan.input)} -> {_shape(plan.output)}", highlight=False)
-    console.print(_table(plan))
+    tables = (_table(plan, dropped) for dropped in _NARROWER)
+    fitting = (table for table in tables if Measurement.get(console, console.options, table).maximum <= console.width)
+    console.print(next(fitting, _table(plan, _NARROWER[-1])))
     console.print(
         f"{plan.parameters:,} parameters · {plan.macs:,} MACs · depth {plan.depth} · "
         f"receptive field {plan.receptive_field} px",
@@ -23,25 +32,25 @@ def print_plan(plan: Plan, console: Console | None = None) -> None:
     console.print("[green]checked[/green]: the compiled module has these parameters, MACs and shapes", highlight=False)
 
 
-def _table(plan: Plan) -> Table:
+def _table(plan: Plan, dropped: Sequence[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("part", no_wrap=True)
-    table.add_column("block")
-    table.add_column("output", no_wrap=True)
-    for figure in ("parameters", "MACs", "field"):
-        table.add_column(figure, justify="right", no_wrap=True)
-    stages = iter(plan.stages)
-    seen = set()
+    for name in _COLUMNS:
+        if name not in dropped:
+            table.add_column(name, no_wrap=True, justify="right" if name in _COLUMNS[3:] else "left")
+    for row in _rows(plan):
+        table.add_row(*(cell for name, cell in zip(_COLUMNS, row, strict=True) if name not in dropped))
+    return table
+
+
+def _rows(plan: Plan) -> Iterator[tuple[str, ...]]:
+    """A row for each part of the network, in its order."""
+    stages = {stage.name: stage for stage in plan.stages}
     for block in plan.blocks:
         if not block.name.startswith("stages."):
-            table.add_row(block.name, block.kind, *_figures(plan, block))
-        elif (name := block.name.rpartition(".")[0]) not in seen:
-            seen.add(name)
-            stage = next(stages)
-            kind = f"{stage.block} x{stage.repeats}"
+            yield block.name, block.kind, *_figures(plan, block)
+        elif (stage := stages.pop(block.name.rpartition(".")[0], None)) is not None:
             figures = f"{stage.parameters:,}", f"{stage.macs:,}", f"{stage.receptive_field:,}"
-            table.add_row(stage.name, kind, _shape(stage.output), *figures)
-    return table
+            yield stage.name, f"{stage.block} x{stage.repeats}", _shape(stage.output), *figures
 
 
 def _figures(plan: Plan, block: Block) -> tuple[str, str, str, str]:

@@ -1,0 +1,51 @@
+# `make demo` and `make test` need python3 (>= 3.11), pip and make, and set up all else in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+endif
+
+.PHONY: demo test lint unit format golden clean
+
+demo: $(VENV)/.demo ## train on handwritten digits, and say how accurate the network is
+	@rm -rf demo/run
+	@test -d demo/data || $(BIN)/archspec data sample digits demo/data
+	$(BIN)/archspec build tiny
+	$(BIN)/archspec train tiny --data imagefolder:demo/data --epochs 15 --set recipe.augmentation.flip=0 --out demo/run
+	$(BIN)/archspec eval demo/run --split test
+
+test: lint unit ## everything that CI runs
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+format: $(VENV)/.test ## put the code into its form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+golden: $(VENV)/.test ## write the expected outputs anew; read the difference before you commit it
+	ARCHSPEC_UPDATE_GOLDEN=1 $(BIN)/python -m pytest
+
+clean:
+	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+# Debian's python3 may come without ensurepip; virtualenv brings its own pip.
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  $(PYTHON) -m pip install --quiet --target $(VENV)-bootstrap virtualenv && \
+	  PYTHONPATH=$(VENV)-bootstrap $(PYTHON) -m virtualenv --quiet $(VENV); rm -rf $(VENV)-bootstrap; }
+
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[samples]'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@ $(VENV)/.demo

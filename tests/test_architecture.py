@@ -1,0 +1,59 @@
+"""The house: which module may import which, and what the package shows."""
+
+import subprocess
+import sys
+
+import pytest
+
+import archspec
+
+
+def test_imports_point_down(root, monkeypatch):
+    pytest.importorskip("importlinter")
+    code = "import sys; from importlinter.cli import lint_imports_command as run; run(['--no-cache'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " 0 broken" in done.stdout
+    assert " 0 kept" not in done.stdout
+
+
+def test_the_public_names_are_sorted_and_complete():
+    assert archspec.__all__ == sorted(archspec.__all__)
+    assert set(archspec.__all__) == {*archspec._HOMES, "errors"}
+    assert dir(archspec) == archspec.__all__
+
+
+@pytest.mark.parametrize("name", archspec.__all__)
+def test_every_public_name_resolves(name):
+    value = getattr(archspec, name)
+    assert value is not None
+    if name in archspec._HOMES and hasattr(value, "__module__") and name != "hookimpl":
+        assert value.__module__ == archspec._HOMES[name]
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="'archspec' has no attribute 'nothing'"):
+        _ = archspec.nothing
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import archspec",
+        "from archspec import ArchSpec, Builder, BlockOptions, Offer, Offered, Plan, Plugins, hookimpl, load_spec",
+        "import archspec; archspec.load_spec('resnet34')",
+        "import archspec; archspec.Plugins().offers('blocks')",
+    ],
+)
+def test_what_needs_no_torch_imports_none(statement):
+    code = f"import sys; {statement}; print(sorted({{'torch', 'torchvision', 'numpy', 'PIL'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_the_exceptions_stand_in_the_drawn_tree():
+    errors = archspec.errors
+    assert errors.PlanError.__mro__[1:3] == (errors.DocumentError, errors.ArchspecError)
+    for name in ("DocumentError", "PluginError", "DataError", "WeightsError", "RunError"):
+        assert issubclass(getattr(errors, name), errors.ArchspecError)
+        assert name in errors.__doc__
