@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
+from unicodedata import combining, east_asian_width
 
 Path = tuple[str | int, ...]
 """Where a value stands in a document: `("stages", 2, "filters")`."""
@@ -35,9 +36,9 @@ class ArchspecError(Exception):
 
     def render(self) -> str:
         """The error as it is printed, without colour."""
-        lines = [f"error: {self.message}"]
+        lines = [f"error: {printable(self.message)}"]
         if self.help:
-            lines.append(f"  help: {self.help}")
+            lines.append(f"  help: {printable(self.help)}")
         return "\n".join(lines)
 
     def records(self) -> list[dict[str, Any]]:
@@ -70,19 +71,20 @@ class Diagnostic:
     """Whole lines under the picture."""
 
     def render(self) -> str:
-        lines = [f"error: {self.message}"]
-        path = show_path(self.path)
+        lines = [f"error: {printable(self.message)}"]
+        path = printable(show_path(self.path))
         if self.place is not None:
             number = str(self.place.line)
             gutter = " " * len(number)
-            lines.append(f"{gutter} --> {self.place.file}:{self.place.line}:{self.place.column}   {path}".rstrip())
+            file = printable(self.place.file)
+            lines.append(f"{gutter} --> {file}:{self.place.line}:{self.place.column}   {path}".rstrip())
             if self.place.text:
-                lines += _picture(self.place, number, self.hint)
+                lines += _picture(self.place, number, printable(self.hint))
             elif self.hint:
-                lines.append(f"{gutter}  {self.hint}")
+                lines.append(f"{gutter}  {printable(self.hint)}")
         elif path:
             lines.append(f" --> {path}")
-        lines += [f"  {note}" for note in self.notes]
+        lines += [f"  {printable(note)}" for note in self.notes]
         return "\n".join(lines)
 
     def record(self) -> dict[str, Any]:
@@ -103,24 +105,38 @@ _WIDEST = 100
 
 def _picture(place: Place, number: str, hint: str) -> list[str]:
     """The source line with a caret under the stretch that is wrong."""
-    start, text, left = place.column - 1, place.text.replace("\t", " "), ""
-    text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-    if start > _WIDEST // 2:
+    start, text, left = place.column - 1, printable(place.text.replace("\t", " ")), ""
+    if len(text) > _WIDEST and start > _WIDEST // 2:
         cut = start - _WIDEST // 4
         start, text, left = start - cut, text[cut:], "..."
     right = "..." if len(text) > _WIDEST else ""
     text = text[:_WIDEST]
-    width = max(1, min(place.length, len(text) - start))
     gutter = " " * len(number)
-    caret = " " * (len(left) + start) + "^" * width
+    caret = " " * (len(left) + _columns(text[:start])) + "^" * max(1, _columns(text[start : start + place.length]))
     return [f"{number} | {left}{text}{right}", f"{gutter} | {caret} {hint}".rstrip()]
+
+
+def _columns(text: str) -> int:
+    """How many columns of a terminal a text takes: wide characters of East Asia take two, combining ones none."""
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def printable(text: str) -> str:
+    """The text with every character that could move a terminal's cursor replaced."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def shorten(text: str, most: int = 60) -> str:
+    """The text, cut where it is too long to quote."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def show_path(path: Iterable[str | int]) -> str:
     """`("stages", 2, "filters")` -> `stages[2].filters`."""
     shown = ""
     for part in path:
-        shown += f"[{part}]" if isinstance(part, int) else f".{part}" if shown else part
+        name = shorten(str(part))
+        shown += f"[{part}]" if isinstance(part, int) else f".{name}" if shown else name
     return shown
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
@@ -18,6 +18,15 @@ class Settings(BaseModel):
     """The base of every settings model: strict types, no unknown keys, frozen after it is parsed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    document_keys: ClassVar[tuple[str, ...]] = ()
+    """Keys that a document may have beside the fields, because they are resolved before it is read."""
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self.__dict__.values()))
 
 
 class Options(Settings):
@@ -33,13 +42,23 @@ class Options(Settings):
         assert self._offer is not None, "options come from `archspec.spec.read_settings`, which knows their offer"
         return self._offer
 
+    def __eq__(self, other: object) -> bool:
+        return super().__eq__(other) and _offer_name(self) == _offer_name(other)
+
+    def __hash__(self) -> int:
+        return hash((super().__hash__(), _offer_name(self)))
+
     def of(self, offer: Offer[Any]) -> Options:
         """These options, as options of `offer`."""
         self._offer = offer
         return self
 
 
-O_contra = TypeVar("O_contra", bound=Options, contravariant=True)
+def _offer_name(options: object) -> str | None:
+    offer = options._offer if isinstance(options, Options) else None
+    return offer.name if offer else None
+
+
 O = TypeVar("O", bound=Options)  # noqa: E741
 
 

@@ -46,6 +46,11 @@ class Plugin:
     problem: str | None = None
 
     @property
+    def key(self) -> str:
+        """What pluggy knows it by: one distribution may have two entry points of one name."""
+        return f"{self.distribution}:{self.name}:{self.module}"
+
+    @property
     def origin(self) -> str:
         return f"{self.distribution} {self.version}".strip()
 
@@ -71,23 +76,27 @@ class Plugins:
                 dist = found.dist
                 self._load(Plugin(found.name, found.value, dist.name if dist else "?", dist.version if dist else ""))
         for module in modules:
-            self._load(Plugin(module, module, module, ""))
-            if (problem := self.plugins[-1].problem) is not None:  # asked for by name: not to have it is an error
+            problem = self._load(Plugin(module, module, module, ""))
+            if problem is not None:  # asked for by name: not to have it is an error
                 raise PluginError(f"plugin '{module}' cannot be loaded: {problem}")
 
-    def _load(self, plugin: Plugin) -> None:
+    def _load(self, plugin: Plugin) -> str | None:
+        """Import and register a plugin, unless it is blocked or there already; returns what went wrong."""
         if plugin.name in self._blocked or plugin.distribution in self._blocked:
-            return
+            return None
         problem = None
-        name = f"{plugin.distribution}:{plugin.name}"
         try:
-            self._manager.register(_import(plugin.module), name=name)
+            module = _import(plugin.module)
+            if self._manager.is_registered(module):
+                return None
+            self._manager.register(module, name=plugin.key)
             self._manager.check_pending()  # a misspelt hook
         except (Exception, SystemExit) as error:  # a stranger's code: whatever it raises is its own report
             problem = f"{type(error).__name__}: {error}"
-            if self._manager.has_plugin(name):
-                self._manager.unregister(name=name)
+            if self._manager.has_plugin(plugin.key):
+                self._manager.unregister(name=plugin.key)
         self.plugins.append(replace(plugin, problem=problem))
+        return problem
 
     @property
     def problems(self) -> list[Plugin]:
@@ -107,14 +116,14 @@ class Plugins:
 
     def _collect(self, kind: str) -> dict[str, Offer[Any]]:
         collected: dict[str, Offer[Any]] = {}
-        by_name = {f"{plugin.distribution}:{plugin.name}": plugin for plugin in self.plugins}
+        plugins = {plugin.key: plugin for plugin in self.plugins}
         for implementation in getattr(self._manager.hook, f"archspec_{kind}").get_hookimpls():
-            plugin = by_name[implementation.plugin_name]
+            plugin = plugins[implementation.plugin_name]
             try:
                 offers = implementation.function()
-                if not (isinstance(offers, dict) and all(isinstance(offer, Offer) for offer in offers.values())):
+                if not isinstance(offers, dict) or not all(map(_is_offer, offers.items())):
                     raise TypeError(f"it returned {offers!r}, not a dict of name to archspec.Offer")
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise PluginError(
                     f"plugin '{plugin.name}' of {plugin.origin} fails in archspec_{kind}: {error}",
                     help=f"block it with `-p no:{plugin.name}`",
@@ -137,8 +146,9 @@ class Plugins:
         """
         offers = self.offers(kind)
         if name not in offers:
-            singular = kind.removesuffix("s")
-            raise PluginError(f"unknown {singular} '{name}'{_did_you_mean(name, offers)}", help=self.known(kind))
+            match = closest(name, offers)
+            meant = f"; did you mean '{match}'?" if match else ""
+            raise PluginError(f"unknown {kind.removesuffix('s')} '{name}'{meant}", help=self.known(kind))
         return offers[name]
 
     def known(self, kind: str) -> str:
@@ -149,7 +159,11 @@ class Plugins:
             origin = "built in" if offer.origin.startswith("archspec ") else f"from {offer.origin}"
             origins[origin] = origins.get(origin, 0) + 1
         counts = ", ".join(f"{count} {origin}" for origin, count in origins.items())
-        return f"known {kind}: {', '.join(offer.name for offer in offers)} ({counts})"
+        return (
+            f"known {kind}: {', '.join(offer.name for offer in offers)} ({counts})"
+            if offers
+            else f"no {kind} are known"
+        )
 
 
 def _import(reference: str) -> Any:
@@ -167,9 +181,8 @@ def closest(name: str, known: Iterable[str]) -> str | None:
     return matches[0] if matches else None
 
 
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    match = closest(name, known)
-    return f"; did you mean '{match}'?" if match else ""
+def _is_offer(entry: tuple[Any, Any]) -> bool:
+    return isinstance(entry[0], str) and isinstance(entry[1], Offer)
 
 
 def plugins_for(arguments: Iterable[str] = ()) -> Plugins:

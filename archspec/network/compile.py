@@ -164,11 +164,13 @@ class _Compiler:
             while stop < scope.stop and steps[stop].name.split(".")[depth] == name:
                 stop += 1
             used = dict.fromkeys(value for step in steps[begin:stop] for value in step.inputs if value <= begin)
+            leaf = steps[begin].name.count(".") == depth
+            inputs = steps[begin].inputs if leaf else tuple(used)  # an operation may read one value twice
             lives = [value for value in range(begin + 1, stop + 1) if self.last_use[value] >= stop]
             made = lives if scope.output not in range(begin + 1, stop + 1) else [scope.output]
             output = made[-1] if made else stop
             assert len(made) <= 1, f"the scope '{steps[begin].name.rpartition('.')[0]}' must have one output"
-            yield _Group(name, begin, stop, tuple(used), output)
+            yield _Group(name, begin, stop, inputs, output)
             begin = stop
 
     def module(self, group: _Group, depth: int) -> nn.Module:

@@ -56,20 +56,22 @@ class Operation:
         return 1, 1
 
 
-def strided(size: int, kernel: int, stride: int, dilation: int, padding: str) -> int:
+def strided(size: int, kernel: int, stride: int, dilation: int, padding: str, *, fixed: bool = False) -> int:
     """The output size along one axis of a convolution or pool.
 
     `symmetric`: floor((size + 2 * (kernel // 2) * dilation - extent) / stride) + 1; `tensorflow`: ceil(size / stride);
-    `valid`: no padding.
+    `valid`: no padding. `fixed`: the window is not the user's to choose, so no option is blamed.
     """
     if stride > size:
-        raise ImpossibleShape(f"a stride of {stride} makes a map below 1 px of one of {size} px", "strides")
+        raise ImpossibleShape(
+            f"a stride of {stride} makes a map below 1 px of one of {size} px", None if fixed else "strides"
+        )
     if padding == "tensorflow":
         return math.ceil(size / stride)
     pad = dilation * (kernel // 2) if padding == "symmetric" else 0
     extent = dilation * (kernel - 1) + 1
     if extent > size + 2 * pad:
-        raise ImpossibleShape(f"a window of {extent} px does not fit a map of {size} px", "kernel")
+        raise ImpossibleShape(f"a window of {extent} px does not fit a map of {size} px", None if fixed else "kernel")
     return (size + 2 * pad - extent) // stride + 1
 
 
@@ -165,7 +167,7 @@ class Pool(Operation):
     def output_shape(self, *inputs: Shape) -> Shape:
         (shape,) = inputs
         _need_map(shape, "a pool")
-        height, width = (strided(s, self.kernel, self.stride, 1, self.padding) for s in shape[1:])
+        height, width = (strided(s, self.kernel, self.stride, 1, self.padding, fixed=True) for s in shape[1:])
         return (shape[0], height, width)
 
     def window(self) -> tuple[int, int]:
@@ -238,7 +240,7 @@ class PaddedIdentity(Operation):
 
     def __post_init__(self) -> None:
         if self.out_channels < self.in_channels:
-            message = f"shortcut A pads channels and cannot go from {self.in_channels} to {self.out_channels}"
+            message = f"shortcut A pads channels, and cannot go from {self.in_channels} to {self.out_channels}: use B"
             raise ImpossibleShape(message, "shortcut")
 
     def output_shape(self, *inputs: Shape) -> Shape:

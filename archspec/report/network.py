@@ -22,7 +22,7 @@ def print_plan(plan: Plan, console: Console | None = None) -> None:
     console = console or Console()
     console.print(f"[bold]{plan.name}[/bold]  {_shape(plan.input)} -> {_shape(plan.output)}", highlight=False)
     tables = (_table(plan, dropped) for dropped in _NARROWER)
-    fitting = (table for table in tables if Measurement.get(console, console.options, table).maximum <= console.width)
+    fitting = (table for table in tables if _width(table, console) <= console.width)
     console.print(next(fitting, _table(plan, _NARROWER[-1])))
     console.print(
         f"{plan.parameters:,} parameters · {plan.macs:,} MACs · depth {plan.depth} · "
@@ -30,6 +30,10 @@ def print_plan(plan: Plan, console: Console | None = None) -> None:
         highlight=False,
     )
     console.print("[green]checked[/green]: the compiled module has these parameters, MACs and shapes", highlight=False)
+
+
+def _width(table: Table, console: Console) -> int:
+    return Measurement.get(console, console.options.update(width=1_000), table).maximum
 
 
 def _table(plan: Plan, dropped: Sequence[str]) -> Table:

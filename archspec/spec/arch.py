@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import re
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, PrivateAttr
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 
+from archspec.errors import shorten
 from archspec.offers import Offered, Settings
 from archspec.spec.parts import BlockOptions, HeadOptions, StemOptions
 from archspec.spec.reader import Mapping
@@ -13,8 +15,31 @@ from archspec.spec.reader import Mapping
 Pixels = Annotated[int, Field(ge=1, le=65_536)]
 
 
+MAX_BLOCKS = 100_000
+
+
 def _square(value: Any) -> Any:
     return value if isinstance(value, tuple) else (value, value)
+
+
+def _version(value: int) -> int:
+    if value != 1:
+        raise ValueError(f"is {value}, and this archspec reads version 1 of the format: a newer one is needed")
+    return value
+
+
+def _plain_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value):
+        wanted = "must be letters, digits, '.', '_' and '-', and begin with a letter or digit"
+        raise ValueError(f"{wanted}, unlike '{shorten(value)}'")
+    return value
+
+
+def _not_endless(stages: tuple[BlockOptions, ...]) -> tuple[BlockOptions, ...]:
+    blocks = sum(stage.repeats for stage in stages)
+    if blocks > MAX_BLOCKS:
+        raise ValueError(f"must have at most {MAX_BLOCKS:,} blocks in all, not {blocks:,}")
+    return stages
 
 
 class InputSpec(Settings):
@@ -28,14 +53,20 @@ class InputSpec(Settings):
 class ArchSpec(Settings):
     """One residual network: stem, stages, head."""
 
-    archspec: Literal[1] = 1
+    document_keys: ClassVar[tuple[str, ...]] = ("defaults",)
+
+    archspec: Annotated[int, AfterValidator(_version)] = 1
     """Version of the format."""
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+    name: Annotated[str, Field(max_length=100), AfterValidator(_plain_name)]
     input: InputSpec = InputSpec()
     init: Literal["he", "glorot"] = "he"
     """How weights start: `he` as torchvision initialises a ResNet, `glorot` as Keras does."""
     stem: Annotated[StemOptions, Offered("stems")]
-    stages: Annotated[tuple[Annotated[BlockOptions, Offered("blocks", key="block")], ...], Field(min_length=1)]
+    stages: Annotated[
+        tuple[Annotated[BlockOptions, Offered("blocks", key="block")], ...],
+        Field(min_length=1),
+        AfterValidator(_not_endless),
+    ]
     head: Annotated[HeadOptions, Offered("heads")]
 
     _source: Mapping | None = PrivateAttr(default=None)

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from archspec.offers import Offered, Options, Settings
+from archspec.spec.reader import read_scalar
 from archspec.spec.settings import FieldShape, field_shapes
 
 
@@ -36,7 +37,14 @@ def _short(dumper: yaml.SafeDumper, data: dict[str, Any]) -> yaml.Node:
     return dumper.represent_mapping("tag:yaml.org,2002:map", data.items(), flow_style=flow)
 
 
+def _text(dumper: yaml.SafeDumper, data: str) -> yaml.Node:
+    """Text in quotes wherever YAML 1.2 would read it as something else: PyYAML asks YAML 1.1."""
+    style = None if isinstance(read_scalar(data), str) else "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
 _Dumper.add_representer(dict, _short)
+_Dumper.add_representer(str, _text)
 
 
 def to_yaml(settings: Settings) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from archspec.errors import Diagnostic, DocumentError
-from archspec.plugins import Plugins, default_plugins
+from archspec.errors import Diagnostic, DocumentError, shorten
+from archspec.plugins import Plugins, closest, default_plugins
 from archspec.spec.arch import ArchSpec
 from archspec.spec.override import apply_override
 from archspec.spec.parts import Style
-from archspec.spec.reader import Entry, Mapping, Scalar, Sequence, plain, read_document
-from archspec.spec.settings import read_settings
+from archspec.spec.reader import Entry, Mapping, Node, Scalar, Sequence, plain, read_document
+from archspec.spec.settings import describe, read_settings
 from archspec.spec.zoo import find_spec
 
 
@@ -46,36 +46,51 @@ def _inherit(node: Mapping, plugins: Plugins) -> list[Diagnostic]:
     entry = node.entries.pop("defaults", None)
     if entry is None or plain(entry.node) is None:
         return []
-    if not isinstance(entry.node, Mapping):
-        return [Diagnostic("'defaults' must be a map of keys", entry.node.place, ("defaults",))]
-    used = set()
-    stages = node.entries.get("stages")
-    for part in stages.node.items if stages and isinstance(stages.node, Sequence) else []:
-        used |= _fill(part, entry.node, _options_of(part, "blocks", "block", entry.node, plugins), {"block"})
-    stem = node.entries.get("stem")
+    defaults = entry.node
+    if not isinstance(defaults, Mapping):
+        message = f"'defaults' must be a map of keys, not {describe(plain(defaults))}"
+        return [Diagnostic(message, defaults.place, ("defaults",))]
+    parts = _parts(node, plugins)
+    if all(options is None for part, options in parts if "block" in part.entries):  # the stages' own faults come first
+        return []
+    known: set[str] = set().union(*(options if options is not None else defaults.entries for _, options in parts))
+    for part, options in parts:
+        for key, default in defaults.entries.items():
+            if options is None or key in options:
+                part.entries.setdefault(key, default)
+    return [_unknown(key, default, known) for key, default in defaults.entries.items() if key not in known]
+
+
+def _parts(node: Mapping, plugins: Plugins) -> list[tuple[Mapping, set[str] | None]]:
+    """The stages and the stem, and what each may inherit; None for one that names nothing that exists."""
+    defaults_for = []
+    stages, stem = node.entries.get("stages"), node.entries.get("stem")
+    if stages is not None and isinstance(stages.node, Sequence):
+        stages.node.items = [_as_map(item, "block") for item in stages.node.items]
+        defaults_for += [(item, _options(item, "blocks", "block", plugins)) for item in stages.node.items]
     if stem is not None:
-        if isinstance(stem.node, Scalar):
-            stem.node = Mapping(stem.node.place, {"type": Entry(stem.node.place, stem.node)})
-        known = _options_of(stem.node, "stems", "type", entry.node, plugins) & set(Style.model_fields)
-        used |= _fill(stem.node, entry.node, known, set())
-    return [
-        Diagnostic(f"no stage has an option '{key}'", unknown.key, ("defaults", key))
-        for key, unknown in entry.node.entries.items()
-        if key not in used
-    ]
+        stem.node = _as_map(stem.node, "type")
+        style = _options(stem.node, "stems", "type", plugins)
+        defaults_for.append((stem.node, style and style & set(Style.model_fields)))
+    return [(part, options) for part, options in defaults_for if isinstance(part, Mapping)]
 
 
-def _options_of(part: object, kind: str, key: str, defaults: Mapping, plugins: Plugins) -> set[str]:
-    """The options that the offer named by a part has; every name, where the part names none that exists."""
-    named = part.entries.get(key) or defaults.entries.get(key) if isinstance(part, Mapping) else None
+def _as_map(node: Node, key: str) -> Node:
+    """`conv` as `{type: conv}`, so that it can inherit."""
+    if isinstance(node, Scalar) and isinstance(node.value, str):
+        return Mapping(node.place, {key: Entry(node.place, node)})
+    return node
+
+
+def _options(part: Node, kind: str, key: str, plugins: Plugins) -> set[str] | None:
+    """The options of the offer that a part names."""
+    named = part.entries.get(key) if isinstance(part, Mapping) else None
     offer = plugins.offers(kind).get(str(plain(named.node))) if named is not None else None
-    return set(offer.options.model_fields) if offer is not None else set(defaults.entries) - {key}
+    return None if offer is None else set(offer.options.model_fields)
 
 
-def _fill(part: object, defaults: Mapping, known: set[str], also: set[str]) -> set[str]:
-    """Copy the defaults that a part knows and does not say itself; returns those it knows."""
-    applicable = {key: entry for key, entry in defaults.entries.items() if key in known | also}
-    if isinstance(part, Mapping):
-        for key, entry in applicable.items():
-            part.entries.setdefault(key, entry)
-    return set(applicable)
+def _unknown(key: str, default: Entry, known: set[str]) -> Diagnostic:
+    match = closest(key, known)
+    hint = f"did you mean '{match}'?" if match else ""
+    message = f"neither a stage nor the stem has an option '{shorten(key)}'"
+    return Diagnostic(message, default.key, ("defaults", key), hint, (f"known options: {', '.join(sorted(known))}",))

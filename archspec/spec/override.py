@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from archspec.errors import Diagnostic, DocumentError, Place
+from archspec.errors import Diagnostic, DocumentError, Place, shorten
 from archspec.spec.reader import Entry, Mapping, Node, Sequence, read_text
 
 _FILE = "--set"
@@ -27,7 +27,7 @@ def apply_override(document: Mapping, override: str, number: int = 1, prefix: st
     parts = [part for part in re.split(r"[.\[\]]+", path.strip().removeprefix(prefix)) if part]
     whole = Place(_FILE, number, 1, len(override), override)
     if not (equals and parts):
-        message = f"'{override}' is not of the form path=value"
+        message = f"'{shorten(override)}' is not of the form path=value"
         raise DocumentError([Diagnostic(message, whole, hint="such as head.classes=10")])
     node = read_text(value, _FILE, line=number, column=len(path) + 2, source=override)
     column = len(prefix) + 1
@@ -58,8 +58,9 @@ def _targets(node: Node, key: str, place: Place) -> Iterator[tuple]:  # type: ig
     if isinstance(node, Sequence):
         count = len(node.items)
         if key != "*" and not (key.isdecimal() and len(key) < 10 and int(key) < count):
-            message = f"there is no entry '{key}' in a list of {count}"
-            raise DocumentError([Diagnostic(message, place, hint=f"entries are 0 to {count - 1}, or * for all")])
+            message = f"there is no entry '{shorten(key)}' in a list of {count}"
+            hint = f"entries are 0 to {count - 1}, or * for all" if count else ""
+            raise DocumentError([Diagnostic(message, place, hint=hint)])
         indexes = range(count) if key == "*" else [int(key)]
         for index in indexes:
             yield (lambda value, index=index: node.items.__setitem__(index, value)), node.items[index]

@@ -25,7 +25,7 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from archspec.errors import Diagnostic, DocumentError, Place
+from archspec.errors import Diagnostic, DocumentError, Place, shorten
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
@@ -36,6 +36,11 @@ MAX_DIGITS = 30
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The C parser takes 0.2 ms a spec, the Python one 4; both give the same events."""
 
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What YAML allows nowhere: control characters and half surrogate pairs."""
+_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+"""Line ends, as the parser counts them."""
+
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
@@ -44,6 +49,20 @@ _WORDS = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+
+
+def read_scalar(text: str) -> Any:
+    """What a plain scalar means in YAML 1.2: None, bool, int, float, or the text itself.
+
+    `.inf` and `.nan` are read, so that a settings model can refuse them by name.
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.fullmatch(text):
+        return int(text, 0 if text[:2] in ("0x", "0o") else 10) if len(text) <= MAX_DIGITS else text
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    return float(text.replace(".", "")) if _SPECIAL.fullmatch(text) else text
 
 
 @dataclass(slots=True)
@@ -93,6 +112,16 @@ def plain(node: Node) -> Any:
     return {key: plain(entry.node) for key, entry in node.entries.items()}
 
 
+def _copy(node: Node) -> Node:
+    """A node of its own: what an alias stands for may be changed without its anchor."""
+    if isinstance(node, Scalar):
+        return Scalar(node.value, node.place)
+    if isinstance(node, Sequence):
+        return Sequence(node.place, [_copy(item) for item in node.items], node.size)
+    entries = {key: Entry(entry.key, _copy(entry.node)) for key, entry in node.entries.items()}
+    return Mapping(node.place, entries, node.size)
+
+
 def read_document(path: Path) -> Mapping:
     """The map that a YAML file holds.
 
@@ -116,7 +145,9 @@ def read_document(path: Path) -> Mapping:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         column = len(data[: error.start].rpartition(b"\n")[2].decode("utf-8", "replace")) + 1
-        raise DocumentError([Diagnostic("the file is not UTF-8 text", Place(name, line, column))]) from None
+        text = data.split(b"\n")[line - 1].decode("utf-8", "replace").rstrip("\r")
+        place = Place(name, line, column, 1, text)
+        raise DocumentError([Diagnostic("the file is not UTF-8 text", place, hint="save it as UTF-8")]) from None
     node = read_text(text, name)
     if isinstance(node, Mapping):
         return node
@@ -138,12 +169,16 @@ def read_text(text: str, file: str, *, line: int = 1, column: int = 1, source: s
 class _Reader:  # events are Any: PyYAML's stubs make every mark optional
     def __init__(self, text: str, file: str, line: int, column: int, source: str | None) -> None:
         self.text, self.file, self.line, self.column = text, file, line, column
-        self.lines = re.split(r"\r\n|[\n\r\x85\u2028\u2029]", text if source is None else source)  # as the parser does
+        self.lines = _BREAK.split(text if source is None else source)
         self.anchors: dict[str, Node] = {}
         self.repeated: list[Diagnostic] = []
         self.count = 0
 
     def document(self) -> Node:
+        if forbidden := _FORBIDDEN.search(self.text):
+            before = _BREAK.split(self.text[: forbidden.start()])
+            message = f"the file holds the control character {forbidden[0]!a}, which YAML does not allow"
+            raise DocumentError([Diagnostic(message, self.place(len(before) - 1, len(before[-1]), 1))])
         try:
             events = iter(yaml.parse(self.text, Loader=_PARSER))
             node: Node | None = None
@@ -154,12 +189,6 @@ class _Reader:  # events are Any: PyYAML's stubs make every mark optional
                     node = self.node(next(events), events, 0)
         except yaml.MarkedYAMLError as error:
             raise self.syntax_error(error) from None
-        except yaml.YAMLError as error:  # a character that YAML does not allow has a position, but no mark
-            position = getattr(error, "position", 0) or 0
-            before = self.text[:position]
-            place = self.place(before.count("\n"), len(before.rpartition("\n")[2]), 1)
-            message = "the file holds a control character, which YAML does not allow"
-            raise DocumentError([Diagnostic(message, place)]) from None
         if self.repeated:
             raise DocumentError(self.repeated)
         return node if node is not None else Scalar(None, self.place(0, 0, 1))
@@ -172,10 +201,8 @@ class _Reader:  # events are Any: PyYAML's stubs make every mark optional
                 raise self.error(f"unknown alias '*{event.anchor}'", event)
             node = self.anchors[event.anchor]
             self.grow(node.size, event)
-            return node
-        tag = getattr(event, "tag", None)
-        if tag is not None and tag != "!":
-            raise self.error(f"the tag '{tag}' is not part of the format", event, "a file holds data, never objects")
+            return _copy(node)
+        self.refuse_tag(event)
         self.grow(1, event)
         before = self.count
         node = self.scalar(event) if isinstance(event, ScalarEvent) else self.collection(event, events, depth)
@@ -196,31 +223,29 @@ class _Reader:  # events are Any: PyYAML's stubs make every mark optional
         while not isinstance(child := next(events), MappingEndEvent):
             if not isinstance(child, ScalarEvent):
                 raise self.error("a key must be plain text", child)
+            self.refuse_tag(child)
             key, place = child.value, self.place_of(child)
             value = self.node(next(events), events, depth + 1)
             if key in mapping.entries:
                 first = mapping.entries[key].key
                 note = f"it stands first at line {first.line}, column {first.column}"
-                self.repeated.append(Diagnostic(f"the key '{key}' is given twice", place, hint=note))
+                self.repeated.append(Diagnostic(f"the key '{shorten(key)}' is given twice", place, hint=note))
             mapping.entries[key] = Entry(place, value)
         self.widen(mapping, event, child)
         return mapping
 
-    def scalar(self, event: ScalarEvent) -> Scalar:
-        text, place = event.value, self.place_of(event)
-        if not event.implicit[0]:  # quoted, or a block of text
-            return Scalar(text, place)
-        if text in _WORDS:
-            return Scalar(_WORDS[text], place)
-        if _INT.fullmatch(text):
-            if len(text) > MAX_DIGITS:
-                raise self.error(f"a number of more than {MAX_DIGITS} digits", event)
-            return Scalar(int(text, 0 if text[:2] in ("0x", "0o") else 10), place)
-        if _FLOAT.fullmatch(text):
-            return Scalar(float(text), place)
-        if _SPECIAL.fullmatch(text):  # read, so that a settings model can refuse it by name
-            return Scalar(float(text.replace(".", "")), place)
-        return Scalar(text, place)
+    def scalar(self, event: Any) -> Scalar:
+        if not event.implicit[0] or event.tag == "!":  # quoted, a block of text, or the tag `!`, which means text
+            return Scalar(event.value, self.place_of(event))
+        if len(event.value) > MAX_DIGITS and _INT.fullmatch(event.value):
+            raise self.error(f"a number of more than {MAX_DIGITS} digits", event)
+        return Scalar(read_scalar(event.value), self.place_of(event))
+
+    def refuse_tag(self, event: Any) -> None:
+        tag = getattr(event, "tag", None)
+        if tag is not None and tag != "!":
+            shown = shorten(tag.replace("tag:yaml.org,2002:", "!!"))
+            raise self.error(f"the tag '{shown}' is not part of the format", event, "a file holds data, never objects")
 
     def grow(self, size: int, event: Any) -> None:
         self.count += size
@@ -238,17 +263,31 @@ class _Reader:  # events are Any: PyYAML's stubs make every mark optional
         return self.place(start.line, start.column, end.column - start.column if start.line == end.line else 1)
 
     def place(self, line: int, column: int, length: int) -> Place:
-        text = self.lines[line] if line < len(self.lines) else ""
+        if line and (line >= len(self.lines) or not any(self.lines[line:])):  # the end of the text: of its last line
+            line = max((number for number, text in enumerate(self.lines[:line]) if text), default=0)
+            column = max(0, len(self.lines[line]) - 1 - (self.column - 1 if line == 0 else 0))
         if line == 0:
             column += self.column - 1
-        return Place(self.file, line + self.line, column + 1, max(1, length), text)
+        return Place(self.file, line + self.line, column + 1, max(1, length), self.lines[line])
 
     def error(self, message: str, event: Any, hint: str = "") -> DocumentError:
         return DocumentError([*self.repeated, Diagnostic(message, self.place_of(event), hint=hint)])
 
     def syntax_error(self, error: yaml.MarkedYAMLError) -> DocumentError:
+        problem, context = error.problem or "this is not YAML", error.context or ""
         mark = error.problem_mark or error.context_mark
+        hint = next((hint for words, hint in _SYNTAX_HINTS.items() if words in problem), "")
+        if error.context_mark and "flow" in context and not hint:
+            opened = error.context_mark
+            hint = f"it opens at line {opened.line + self.line}, column {opened.column + 1}"
         place = self.place(mark.line, mark.column, 1) if mark else None
-        problem = (error.problem or "this is not YAML").replace("did not find expected", "expected")
-        context = f" {error.context}" if error.context else ""
-        return DocumentError([*self.repeated, Diagnostic(f"not YAML: {problem}{context}", place)])
+        problem = problem.replace("did not find expected", "expected")
+        return DocumentError([*self.repeated, Diagnostic(f"not YAML: {problem} {context}".rstrip(), place, hint=hint)])
+
+
+_SYNTAX_HINTS = {
+    "cannot start any token": "a tab cannot indent, and @ and ` want quotes",
+    "unexpected ':'": "a space is missing after the colon",
+    "mapping values are not allowed": "a text with ': ' in it wants quotes",
+}
+"""What the parser says, and what usually causes it."""

@@ -7,19 +7,18 @@ stands in the file.
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from types import NoneType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from archspec.errors import Diagnostic, DocumentError, Path, Place, show_path
+from archspec.errors import Diagnostic, DocumentError, Path, Place, shorten, show_path
 from archspec.offers import Offer, Offered, Options, Settings
 from archspec.plugins import Plugins, closest
-from archspec.spec.reader import Entry, Mapping, Node, Scalar, Sequence, plain
+from archspec.spec.reader import Entry, Mapping, Node, Scalar, Sequence, plain, read_scalar
 
 S = TypeVar("S", bound=Settings)
 
@@ -33,9 +32,8 @@ def read_settings(model: type[S], node: Mapping, plugins: Plugins) -> S:
     """
     reading = _Reading(plugins)
     settings = reading.settings(model, node, ())
-    if reading.diagnostics:
+    if reading.found:
         raise DocumentError(reading.diagnostics)
-    assert settings is not None
     return settings
 
 
@@ -68,12 +66,8 @@ class FieldShape:
 @cache
 def field_shapes(model: type[Settings]) -> dict[str, FieldShape]:
     """Which fields of a model hold offers or other settings; every other field is a plain value."""
-    shapes = {}
-    for name, field in model.model_fields.items():
-        shape = _shape(field.annotation, field.metadata)
-        if shape is not None:
-            shapes[name] = shape
-    return shapes
+    shapes = {name: _shape(field.annotation, field.metadata) for name, field in model.model_fields.items()}
+    return {name: shape for name, shape in shapes.items() if shape is not None}
 
 
 def _shape(annotation: Any, metadata: Iterable[Any]) -> FieldShape | None:
@@ -86,12 +80,15 @@ def _shape(annotation: Any, metadata: Iterable[Any]) -> FieldShape | None:
     if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
         inner = _shape(arguments[0], ())
         return None if inner is None else FieldShape(inner.settings, inner.offered, many=True)
-    inner_types = [argument for argument in arguments if argument is not NoneType]
-    if origin is not None and len(inner_types) == 1 and len(arguments) == 2:  # X | None
-        return _shape(inner_types[0], ())
     if isinstance(annotation, type) and issubclass(annotation, Settings):
         return FieldShape(settings=annotation)
     return None
+
+
+_FAILED: Any = object()
+"""Stands for a value that a diagnostic speaks of already."""
+_MOST = 100
+"""So many diagnostics are told one by one."""
 
 
 class _Reading:
@@ -99,51 +96,53 @@ class _Reading:
 
     def __init__(self, plugins: Plugins) -> None:
         self.plugins = plugins
-        self.diagnostics: list[Diagnostic] = []
+        self.found: dict[tuple[str, Place | None], Diagnostic] = {}
 
-    def settings(self, model: type[S], node: Node, path: Path) -> S | None:
-        """The settings in a map, or None, where a diagnostic says what is wrong."""
+    @property
+    def diagnostics(self) -> list[Diagnostic]:
+        found = list(self.found.values())
+        left = len(found) - _MOST
+        return found if left <= 0 else [*found[:_MOST], Diagnostic(f"and {left:,} more errors", found[_MOST].place)]
+
+    def settings(self, model: type[S], node: Node, path: Path) -> S:
+        """The settings in a map, or `_FAILED`, where a diagnostic says what is wrong."""
         if not isinstance(node, Mapping):
-            self.report(f"{_subject(path)} must be a map of keys, not {_describe(plain(node))}", node.place, path)
-            return None
+            self.report(f"{_subject(path)} must be a map of keys, not {describe(plain(node))}", node.place, path)
+            return cast(S, _FAILED)
         shapes = field_shapes(model)
         values: dict[str, Any] = {}
-        failed = set()
         for key, entry in node.entries.items():
             shape = shapes.get(key)
-            read = plain(entry.node) if shape is None else self.field(shape, entry.node, (*path, key))
-            if shape is not None and read is None and plain(entry.node) is not None:
-                failed.add(key)
-            else:
-                values[key] = read
+            values[key] = plain(entry.node) if shape is None else self.field(shape, entry.node, (*path, key))
         for key, shape in shapes.items():
             if key not in node.entries and shape.offered is not None and shape.offered.default is not None:
                 values[key] = self.offer(shape.offered, Scalar(shape.offered.default, node.place), (*path, key))
+        failed = {key for key, value in values.items() if value is _FAILED}
         try:
-            return model.model_validate(values)
+            settings = model.model_validate({key: value for key, value in values.items() if key not in failed})
         except ValidationError as invalid:
-            for error in invalid.errors(include_url=False):
-                if not (error["loc"] and error["loc"][0] in failed):
-                    self.translate(error, model, node, path)
-            return None
+            for error in _worth_telling(invalid.errors(include_url=False), failed, model):
+                self.translate(error, model, node, path)
+            return cast(S, _FAILED)
+        return cast(S, _FAILED) if failed else settings
 
     def field(self, shape: FieldShape, node: Node, path: Path) -> Any:
-        if shape.many and isinstance(node, Sequence):
+        if shape.many:
+            if not isinstance(node, Sequence):
+                return plain(node)  # pydantic says that it must be a list
             one = FieldShape(shape.settings, shape.offered)
             items = tuple(self.field(one, item, (*path, index)) for index, item in enumerate(node.items))
-            return None if any(item is None for item in items) else items
-        if shape.many or (isinstance(node, Scalar) and node.value is None):
-            return plain(node)  # pydantic says what is wrong with it
+            return _FAILED if any(item is _FAILED for item in items) else items
         if shape.offered is not None:
             return self.offer(shape.offered, node, path)
         assert shape.settings is not None
         return self.settings(shape.settings, node, path)
 
-    def offer(self, marker: Offered, node: Node, path: Path) -> Options | None:
+    def offer(self, marker: Offered, node: Node, path: Path) -> Options:
         """The options of the offer that a node names: `batch`, or `{type: batch, eps: 1e-3}`."""
         named = self.offer_name(marker, node, path)
         if named is None:
-            return None
+            return cast(Options, _FAILED)
         name, place = named
         offers = self.plugins.offers(marker.kind)
         if name not in offers:
@@ -151,13 +150,13 @@ class _Reading:
             hint = f"did you mean '{match}'?" if match else ""
             at = (*path, marker.key) if isinstance(node, Mapping) else path
             singular = marker.kind.removesuffix("s").replace("_", " ")
-            self.report(f"unknown {singular} '{name}'", place, at, hint, self.plugins.known(marker.kind))
-            return None
+            self.report(f"unknown {singular} '{shorten(name)}'", place, at, hint, self.plugins.known(marker.kind))
+            return cast(Options, _FAILED)
         offer: Offer[Any] = offers[name]
         rest = node.entries if isinstance(node, Mapping) else {}
         options = Mapping(node.place, {key: entry for key, entry in rest.items() if key != marker.key})
         read = self.settings(offer.options, options, path)
-        return None if read is None else read.of(offer)
+        return cast(Options, read if read is _FAILED else read.of(offer))
 
     def offer_name(self, marker: Offered, node: Node, path: Path) -> tuple[str, Place] | None:
         """The name, and where it stands."""
@@ -173,7 +172,7 @@ class _Reading:
         if isinstance(node, Scalar) and isinstance(node.value, str):
             return node.value, node.place
         singular = marker.kind.removesuffix("s").replace("_", " ")
-        message = f"{_subject(path)} must name a {singular}, not {_describe(plain(node))}"
+        message = f"{_subject(path)} must name a {singular}, not {describe(plain(node))}"
         self.report(message, node.place, path, "", self.plugins.known(marker.kind))
         return None
 
@@ -183,11 +182,18 @@ class _Reading:
         if error["type"] == "extra_forbidden":
             key = str(error["loc"][-1])
             inside = _model_at(model, error["loc"][:-1])
-            known = sorted(inside.model_fields)
+            known = _known_keys(inside)
             match = closest(key, known)
             hint = f"did you mean '{match}'?" if match else ""
             note = f"known keys: {', '.join(known)}" if known else "it has no options"
-            self.report(f"unknown key '{key}'", key_place(node, error["loc"]), (*path, *error["loc"]), hint, note)
+            if key == "<<":
+                note = "merge keys are not part of the format; `defaults:` holds what every stage inherits"
+            self.report(
+                f"unknown key '{shorten(key)}'", key_place(node, error["loc"]), (*path, *error["loc"]), hint, note
+            )
+        elif error["type"] == "missing" and isinstance(error["loc"][-1], int):
+            expected, have = error["loc"][-1] + 1, len(error["input"])
+            self.report(f"{_subject((*path, *where))} must hold {expected} entries, not {have}", place, (*path, *where))
         elif error["type"] == "missing":
             key = str(error["loc"][-1])
             self.report(f"{_subject((*path, *where))} has no '{key}'", place, (*path, *where))
@@ -196,9 +202,27 @@ class _Reading:
             self.report(f"{_subject((*path, *where))} {message}", place, (*path, *where), hint)
 
     def report(self, message: str, place: Place, path: Path, hint: str = "", *notes: str) -> None:
-        diagnostic = Diagnostic(message, place, path, hint, notes)
-        if diagnostic not in self.diagnostics:  # one value can break one rule twice: both sides of `size: 0`
-            self.diagnostics.append(diagnostic)
+        # one value can break one rule twice (both sides of `size: 0`), and one default every stage
+        self.found.setdefault((message, place), Diagnostic(message, place, path, hint, notes))
+
+
+def _known_keys(model: type[Settings]) -> list[str]:
+    return sorted((*model.model_fields, *model.document_keys))
+
+
+def _worth_telling(errors: list[ErrorDetails], failed: set[str], model: type[Settings]) -> Iterator[ErrorDetails]:
+    """The errors, less those that another one explains: a missing key beside its misspelling, a short list twice."""
+    misspelt = {
+        (*error["loc"][:-1], closest(str(error["loc"][-1]), _known_keys(_model_at(model, error["loc"][:-1]))))
+        for error in errors
+        if error["type"] == "extra_forbidden"
+    }
+    shortest = {error["loc"][:-1]: error for error in errors if isinstance(error["loc"][-1], int)}
+    for error in errors:
+        loc = error["loc"]
+        told = loc[0] in failed or (error["type"] == "missing" and loc in misspelt)
+        if not told and not (error["type"] == "missing" and shortest.get(loc[:-1], error) is not error):
+            yield error
 
 
 def locate(node: Node, path: Iterable[str | int]) -> tuple[Place, Path]:
@@ -236,19 +260,17 @@ def _subject(path: Path) -> str:
     return f"'{show_path(path)}'" if path else "the file"
 
 
-def _describe(value: Any) -> str:
+def describe(value: Any) -> str:
     """A value as the user may know it: `the text 'x'`, `a list of 3`, `nothing`."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return f"the text '{value if len(value) <= 40 else value[:37] + '...'}'"
+        return f"the text '{shorten(value, 40)}'"
     if isinstance(value, tuple | list):
         return f"a list of {len(value)}"
-    if isinstance(value, dict | Settings):
-        return "a map"
-    return str(value)
+    return "a map" if isinstance(value, dict | Settings) else str(value)
 
 
 _MUST_BE = {
@@ -261,7 +283,6 @@ _MUST_BE = {
     "finite_number": "a finite number",
     "model_type": "a map",
     "dict_type": "a map",
-    "none_required": "left empty",
 }
 _MUST_COMPARE = {
     "greater_than_equal": ("at least", "ge"),
@@ -275,7 +296,7 @@ def _say(error: ErrorDetails) -> tuple[str, str]:
     """What pydantic found, as the end of a sentence, and a hint."""
     kind, context, value = error["type"], error.get("ctx", {}), error["input"]
     if kind in _MUST_BE:
-        return f"must be {_MUST_BE[kind]}, not {_describe(value)}", ""
+        return f"must be {_MUST_BE[kind]}, not {describe(value)}", _type_hint(kind, value)
     if kind in _MUST_COMPARE:
         words, bound = _MUST_COMPARE[kind]
         return f"must be {words} {context[bound]:,}, not {value:,}", ""
@@ -283,14 +304,27 @@ def _say(error: ErrorDetails) -> tuple[str, str]:
         expected = context["expected"]
         known = expected.replace("'", "").replace(" or ", ", ").split(", ")
         match = closest(value, known) if isinstance(value, str) else None
-        return f"must be {expected}, not {_describe(value)}", f"did you mean '{match}'?" if match else ""
+        return f"must be {expected}, not {describe(value)}", f"did you mean '{match}'?" if match else ""
     if kind == "too_short":
         least = context["min_length"]
         return f"must hold at least {least} {'entry' if least == 1 else 'entries'}, not {context['actual_length']}", ""
     if kind == "too_long":
         return f"must hold {context['max_length']} entries, not {context['actual_length']}", ""
-    if kind == "string_pattern_mismatch":
-        return f"must match {context['pattern']}, unlike {_describe(value)}", ""
+    if kind == "string_too_long":
+        return f"must be at most {context['max_length']} characters long, not {len(value)}", ""
     if kind == "value_error":
         return str(context["error"]), ""
     return f"is wrong: {error['msg'].lower()}", ""
+
+
+def _type_hint(kind: str, value: Any) -> str:
+    """How to mend a value of the wrong type, where that is plain."""
+    if kind == "string_type" and isinstance(value, bool | int | float):
+        return "write it in quotes"
+    if kind in ("int_type", "float_type") and isinstance(value, str) and isinstance(read_scalar(value), int | float):
+        return "take the quotes away"
+    if kind == "int_type" and isinstance(value, float) and value.is_integer():
+        return f"write {int(value)}"
+    if kind == "bool_type" and value in ("yes", "no", "on", "off"):
+        return f"write {'true' if value in ('yes', 'on') else 'false'}"
+    return ""

@@ -56,7 +56,7 @@ def test_the_map_that_enters_the_block_is_shown(fault):
 
 def test_shortcut_a_cannot_take_channels_away(fault):
     found = fault(TEXT.replace("filters: 32", "filters: 8\n  shortcut: A"))
-    assert found.message == "shortcut A pads channels and cannot go from 16 to 8"
+    assert found.message == "shortcut A pads channels, and cannot go from 16 to 8: use B"
     assert (found.place.line, found.path) == (8, ("stages", 1, "shortcut"))
 
 

@@ -55,7 +55,7 @@ def test_an_unknown_default_is_an_error_beside_the_others(faults):
     text = SMALL.replace("filters: 8}\nstages", "filters: x}\nstages")
     found = faults(f"defaults: {{expansoin: 2}}\n{text}")
     assert [(d.message, d.place.line) for d in found] == [
-        ("no stage has an option 'expansoin'", 1),
+        ("neither a stage nor the stem has an option 'expansoin'", 1),
         ("'stem.filters' must be a whole number, not the text 'x'", 3),
     ]
 
@@ -71,7 +71,7 @@ def test_missing_stages_do_not_make_the_defaults_wrong(faults):
 
 
 def test_defaults_must_be_a_map(faults):
-    assert faults(f"defaults: 3\n{SMALL}")[0].message == "'defaults' must be a map of keys"
+    assert faults(f"defaults: 3\n{SMALL}")[0].message == "'defaults' must be a map of keys, not 3"
     assert faults(f"defaults: [norm]\n{SMALL}")[0].place.line == 1
 
 

@@ -27,7 +27,6 @@ input: {chanels: 3, size: [1, 2, 3]}
 """
     found = [(d.place.line, d.message, d.hint) for d in faults(text)]
     assert found == [
-        (1, "the file has no 'name'", ""),
         (1, "unknown head 'clasifier'", "did you mean 'classifier'?"),
         (2, "unknown key 'nmae'", "did you mean 'name'?"),
         (4, "unknown block 'botleneck'", "did you mean 'bottleneck'?"),

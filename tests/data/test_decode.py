@@ -1,0 +1,172 @@
+"""Files -> pixels, against pixels made by hand."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from archspec.data.decode import probe_image, read_image
+from archspec.errors import DataError
+
+
+def write(path, array, mode=None, **options):
+    image = array if isinstance(array, Image.Image) else Image.fromarray(np.asarray(array, dtype=np.uint8))
+    (image if mode is None else image.convert(mode)).save(path, **options)
+    return path
+
+
+def pixels(path, channels=3):
+    return np.asarray(read_image(path, channels)).astype(int)
+
+
+def near(actual, expected, levels=1):
+    assert actual.shape == np.asarray(expected).shape
+    assert np.abs(actual - np.asarray(expected)).max() <= levels
+
+
+COLOURS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [10, 20, 30]], [[200, 100, 50], [255, 255, 255]]])
+
+
+def test_rgb_comes_back_as_it_was(tmp_path):
+    assert (pixels(write(tmp_path / "x.png", COLOURS)) == COLOURS).all()
+
+
+def test_grey_is_repeated_over_the_channels(tmp_path):
+    path = write(tmp_path / "x.png", [[0, 50, 255]])
+    assert pixels(path).tolist() == [[[0] * 3, [50] * 3, [255] * 3]]
+    assert pixels(path, 1).tolist() == [[0, 50, 255]]
+
+
+def test_colour_becomes_grey_by_the_eyes_weights(tmp_path):
+    near(pixels(write(tmp_path / "x.png", COLOURS), 1), (COLOURS * [0.299, 0.587, 0.114]).sum(2))
+
+
+def test_transparency_is_laid_on_white(tmp_path):
+    rgba = np.array([[[255, 0, 0, 255], [255, 0, 0, 0], [0, 0, 255, 128], [0, 0, 0, 51]]])
+    path = write(tmp_path / "x.png", rgba)
+    colour, alpha = rgba[..., :3], rgba[..., 3:] / 255
+    near(pixels(path), colour * alpha + 255 * (1 - alpha))
+    near(pixels(path, 1), (colour * alpha + 255 * (1 - alpha)) @ [0.299, 0.587, 0.114])
+    assert (pixels(path, 4) == rgba).all()
+
+
+def test_opaque_colour_has_full_alpha(tmp_path):
+    assert (pixels(write(tmp_path / "x.png", COLOURS), 4)[..., 3] == 255).all()
+
+
+def test_grey_with_alpha_is_laid_on_white(tmp_path):
+    image = Image.merge("LA", [Image.new("L", (2, 1), 100), Image.fromarray(np.array([[255, 0]], dtype=np.uint8))])
+    near(pixels(write(tmp_path / "x.png", image)), [[[100] * 3, [255] * 3]])
+
+
+@pytest.mark.parametrize("transparency", [1, bytes([255, 0])])
+def test_a_palette_with_transparency(tmp_path, transparency):
+    image = Image.fromarray(np.array([[0, 1]], dtype=np.uint8), "P") if False else Image.new("P", (2, 1))
+    image.putpalette([10, 20, 30, 200, 0, 0])
+    image.putpixel((1, 0), 1)
+    path = tmp_path / "x.png"
+    image.save(path, transparency=transparency)
+    assert pixels(path).tolist() == [[[10, 20, 30], [255, 255, 255]]]
+
+
+def test_a_palette_without_transparency(tmp_path):
+    image = Image.new("P", (2, 1))
+    image.putpalette([10, 20, 30, 200, 0, 0])
+    image.putpixel((1, 0), 1)
+    assert pixels(write(tmp_path / "x.gif", image)).tolist() == [[[10, 20, 30], [200, 0, 0]]]
+
+
+def test_cmyk(tmp_path):
+    image = Image.new("CMYK", (3, 1))
+    for place, ink in enumerate([(0, 0, 0, 0), (255, 0, 0, 0), (0, 0, 0, 255)]):
+        image.putpixel((place, 0), ink)
+    near(pixels(write(tmp_path / "x.tif", image)), [[[255] * 3, [0, 255, 255], [0] * 3]])
+
+
+def test_black_and_white(tmp_path):
+    image = Image.new("1", (2, 1))
+    image.putpixel((1, 0), 1)
+    assert pixels(write(tmp_path / "x.png", image)).tolist() == [[[0] * 3, [255] * 3]]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_sixteen_bits_are_scaled_and_not_clipped(tmp_path, channels):
+    deep = np.array([[0, 257, 12345, 32768, 65535]], dtype=np.uint16)
+    Image.fromarray(deep).save(tmp_path / "x.png")
+    found = pixels(tmp_path / "x.png", channels)
+    near(found if channels == 1 else found[..., 0], deep / 257)
+
+
+UPRIGHT = {
+    1: lambda a: a,
+    2: np.fliplr,
+    3: lambda a: np.rot90(a, 2),
+    4: np.flipud,
+    5: lambda a: a.transpose(1, 0, 2),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: np.rot90(a, 2).transpose(1, 0, 2),
+    8: lambda a: np.rot90(a, 1),
+}
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_the_cameras_orientation_is_followed(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = write(tmp_path / "x.png", COLOURS, exif=exif)
+    assert (pixels(path) == UPRIGHT[orientation](COLOURS)).all()
+
+
+def damaged(tmp_path, kind):
+    path = tmp_path / f"{kind}.jpg"
+    if kind == "text":
+        path.write_text("not an image at all")
+    elif kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "truncated":
+        noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3))
+        write(path, noise, quality=95)
+        path.write_bytes(path.read_bytes()[:2000])
+    elif kind == "folder":
+        path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize("kind", ["text", "empty", "truncated", "missing", "folder"])
+def test_an_unreadable_file_is_named(tmp_path, kind):
+    path = damaged(tmp_path, kind)
+    with pytest.raises(DataError) as caught:
+        read_image(path, 3)
+    assert str(path) in caught.value.message
+    assert caught.value.file == str(path)
+    if kind != "truncated":  # its header is sound
+        with pytest.raises(DataError, match="cannot be read"):
+            probe_image(path)
+
+
+def test_an_empty_file_is_called_empty(tmp_path):
+    with pytest.raises(DataError, match="it is empty"):
+        read_image(damaged(tmp_path, "empty"), 3)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_damaged_exif_data_is_no_traceback(tmp_path):
+    """A resolution that is text: Pillow raises TypeError when it turns the image."""
+    exif = Image.Exif()
+    exif[0x0112], exif[0x0128] = 6, 2
+    path = write(tmp_path / "x.jpg", COLOURS, exif=exif)
+    content = path.read_bytes()
+    at = content.index(b"Exif\0\0") + 6
+    order = "little" if content[at : at + 2] == b"II" else "big"
+    entry = content.index((0x0128).to_bytes(2, order), at)
+    ascii_ = (0x011A).to_bytes(2, order) + (2).to_bytes(2, order) + (2).to_bytes(4, order) + b"x\0\0\0"
+    path.write_bytes(content[:entry] + ascii_ + content[entry + 12 :])
+    try:
+        read_image(path, 3)
+    except DataError as error:
+        assert str(path) in error.message
+
+
+@pytest.mark.parametrize("channels", [2, 5])
+def test_a_number_of_channels_that_no_image_has(tmp_path, channels):
+    with pytest.raises(DataError, match=f"1, 3 or 4 channels, not {channels}"):
+        read_image(write(tmp_path / "x.png", COLOURS), channels)
