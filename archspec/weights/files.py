@@ -38,8 +38,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             raise WeightsError(
                 f"'{path}' is damaged, or is no weights file: neither safetensors nor torch.save wrote it"
             )
-        with warnings.catch_warnings(action="ignore"):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as stream, warnings.catch_warnings(action="ignore"):  # by a path torch goes by its suffix
+            content = torch.load(stream, map_location="cpu", weights_only=True)
     except WeightsError:
         raise
     except pickle.UnpicklingError as error:

@@ -1,5 +1,7 @@
 """Files -> pixels, against pixels made by hand."""
 
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -60,7 +62,7 @@ def test_grey_with_alpha_is_laid_on_white(tmp_path):
 
 @pytest.mark.parametrize("transparency", [1, bytes([255, 0])])
 def test_a_palette_with_transparency(tmp_path, transparency):
-    image = Image.fromarray(np.array([[0, 1]], dtype=np.uint8), "P") if False else Image.new("P", (2, 1))
+    image = Image.new("P", (2, 1))
     image.putpalette([10, 20, 30, 200, 0, 0])
     image.putpixel((1, 0), 1)
     path = tmp_path / "x.png"
@@ -148,20 +150,14 @@ def test_an_empty_file_is_called_empty(tmp_path):
         read_image(damaged(tmp_path, "empty"), 3)
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_damaged_exif_data_is_no_traceback(tmp_path):
     """A resolution that is text: Pillow raises TypeError when it turns the image."""
-    exif = Image.Exif()
-    exif[0x0112], exif[0x0128] = 6, 2
+    orientation = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
+    resolution = struct.pack("<HHI4s", 0x011A, 2, 2, b"x")
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + orientation + resolution + struct.pack("<I", 0)
     path = write(tmp_path / "x.jpg", COLOURS, exif=exif)
-    content = path.read_bytes()
-    at = content.index(b"Exif\0\0") + 6
-    order = "little" if content[at : at + 2] == b"II" else "big"
-    entry = content.index((0x0128).to_bytes(2, order), at)
-    ascii_ = (0x011A).to_bytes(2, order) + (2).to_bytes(2, order) + (2).to_bytes(4, order) + b"x\0\0\0"
-    path.write_bytes(content[:entry] + ascii_ + content[entry + 12 :])
     try:
-        read_image(path, 3)
+        assert read_image(path, 3).size == (3, 2)
     except DataError as error:
         assert str(path) in error.message
 

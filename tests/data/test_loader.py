@@ -1,0 +1,138 @@
+"""Index -> batches: the same bits with any number of workers, in an order that is a function."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from archspec.data.folder import open_folder
+from archspec.data.loader import Loader
+from archspec.data.preprocessing import Augmentation, preprocessing_for
+from archspec.data.randomness import epoch_order, seed_for
+from archspec.data.transforms import EvaluationTransform, TrainTransform
+from archspec.errors import DataError
+from archspec.spec.arch import InputSpec
+
+SETTINGS = preprocessing_for(InputSpec(size=(12, 12)), 1.0, None, None)
+SURE = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
+
+
+@pytest.fixture
+def index(make_folder):
+    """23 images."""
+    return open_folder(make_folder({"train/a": 11, "train/b": 12, "val/a": 1}), 0.15, 0.15, 0).splits["train"]
+
+
+def training_loader(index, **options):
+    transform = TrainTransform(SETTINGS, Augmentation())
+    return Loader(index, 3, transform, **{"batch_size": 5, "shuffle": True, "seed": 3, **options})
+
+
+def drawn(loader, epoch=0):
+    batches = list(loader.epoch(epoch))
+    return [torch.cat([getattr(batch, name) for batch in batches]) for name in ("images", "labels", "positions")]
+
+
+@SURE
+def test_the_batches_are_the_same_bits_with_any_number_of_workers(index):
+    reference = training_loader(index, workers=0)
+    loaders = [training_loader(index, workers=workers) for workers in (1, 3)]
+    for epoch in (0, 1):
+        expected = drawn(reference, epoch)
+        for loader in loaders:
+            for found, wanted in zip(drawn(loader, epoch), expected, strict=True):
+                assert torch.equal(found, wanted)
+
+
+def test_an_epoch_is_a_permutation_that_depends_on_seed_and_epoch(index):
+    orders = [drawn(training_loader(index, seed=seed), epoch)[2].tolist() for seed, epoch in ((3, 0), (3, 1), (4, 0))]
+    assert all(sorted(order) == list(range(23)) for order in orders)
+    assert all(one != other for one, other in itertools.combinations(orders, 2))
+    assert orders[1] == drawn(training_loader(index), 1)[2].tolist()
+
+
+def test_an_image_is_augmented_by_seed_epoch_and_place_and_not_by_its_batch(index):
+    def views(batch_size, epoch, seed=3):
+        images, _, positions = drawn(training_loader(index, batch_size=batch_size, seed=seed), epoch)
+        return images[positions.argsort()]
+
+    assert torch.equal(views(5, 0), views(7, 0))
+    assert not torch.equal(views(5, 0), views(5, 1))
+    assert not torch.equal(views(5, 0), views(5, 0, seed=4))
+
+
+def test_batches_hold_the_images_and_labels_of_their_positions(index):
+    loader = Loader(index, 3, lambda image: np.asarray(image), batch_size=8)
+    images, labels, positions = drawn(loader)
+    assert positions.tolist() == list(range(23))
+    for image, label, position in zip(images, labels, positions, strict=True):
+        path = index.path(position)
+        assert (image.permute(1, 2, 0).numpy() == np.asarray(Image.open(path))).all()
+        assert path.parent.name == "ab"[label]
+
+
+def test_images_are_bytes_with_their_channels_last(index):
+    batch = next(iter(training_loader(index).epoch()))
+    assert batch.images.shape == (5, 3, 12, 12)
+    assert batch.images.dtype == torch.uint8
+    assert batch.images.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(("batch_size", "training", "evaluation"), [(11, 2, 3), (22, 1, 2), (5, 5, 5), (23, 1, 1)])
+def test_a_last_single_image_is_left_out_in_training_only(index, batch_size, training, evaluation):
+    for shuffle, expected in ((True, training), (False, evaluation)):
+        loader = Loader(index, 3, EvaluationTransform(SETTINGS), batch_size=batch_size, shuffle=shuffle)
+        batches = list(loader.epoch())
+        assert len(batches) == len(loader) == expected
+        assert sum(len(batch.labels) for batch in batches) == min(23, expected * batch_size)
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_workers_leave_the_global_generator_alone(index, shuffle):
+    before = torch.default_generator.get_state()
+    drawn(training_loader(index, workers=2, shuffle=shuffle))
+    assert torch.equal(torch.default_generator.get_state(), before)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_unreadable_image_is_named_and_the_loader_lives_on(index, workers):
+    path = index.path(7)
+    sound = path.read_bytes()
+    path.write_bytes(sound[:200])
+    loader = training_loader(index, workers=workers)
+    with pytest.raises(DataError) as caught:
+        drawn(loader)
+    assert str(path) in caught.value.message
+    assert caught.value.file == str(path)
+    path.write_bytes(sound)
+    assert all(map(torch.equal, drawn(loader), drawn(training_loader(index))))
+
+
+def test_seeds_of_different_places_differ():
+    places = [(p, *rest) for p in (1, 2, 3) for n in (1, 2, 3) for rest in itertools.product(range(7), repeat=n)]
+    seeds = {seed_for(*place) for place in places}
+    assert len(seeds) == len(places)
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_seeds_are_the_same_on_every_machine_and_in_every_version():
+    """The mixing step of SplitMix64, from its paper, written out once more: a change of it would change every run."""
+
+    def mix(z):
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
+        return z ^ (z >> 31)
+
+    assert mix(0x9E3779B97F4A7C15) == 0xE220A8397B1DCDAF  # the generator's published first output for seed 0
+    state = 0
+    for number in (2, 7, 5):
+        state = mix((state + 0x9E3779B97F4A7C15 + number) % 2**64)
+    assert seed_for(2, 7, 5) == state >> 1
+
+
+def test_an_epochs_order_moves_no_generator():
+    before = torch.default_generator.get_state()
+    assert sorted(epoch_order(100, 0, 0).tolist()) == list(range(100))
+    assert torch.equal(torch.default_generator.get_state(), before)

@@ -1,0 +1,132 @@
+"""Image -> pixels -> floats, against torchvision and Pillow."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional
+
+from archspec.data.preprocessing import Augmentation, Preprocessing, preprocessing_for
+from archspec.data.transforms import EvaluationTransform, Normalize, TrainTransform
+from archspec.errors import DataError
+from archspec.spec.arch import InputSpec
+
+
+def preprocessing(size=(32, 32), crop=0.8, channels=3):
+    return preprocessing_for(InputSpec(channels=channels, size=size), crop, None, None)
+
+
+def image(width, height, channels=3, seed=0):
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
+    return Image.fromarray(pixels if channels > 1 else pixels[..., 0])
+
+
+def levels_apart(one, other):
+    return np.abs(one.astype(int) - np.asarray(other).astype(int)).max()
+
+
+@pytest.mark.parametrize("size", [(80, 80), (80, 120), (120, 80), (160, 90), (20, 20), (40, 50)])
+def test_evaluation_resizes_the_shorter_side_and_cuts_out_the_middle(size):
+    """At a crop of 0.8, 32 pixels are cut from 40. Smooth, as torchvision's middle may be half a pixel off."""
+    photo = image(4, 4).resize((4 * size[0], 4 * size[1]), Image.Resampling.BICUBIC).resize(size)
+    reference = v2.Compose([v2.Resize(40), v2.CenterCrop(32)])(photo)
+    apart = EvaluationTransform(preprocessing())(photo).astype(int) - np.asarray(reference)
+    even = (40 * max(size) // min(size)) % 2 == 0 and 40 * max(size) % min(size) == 0
+    assert np.abs(apart).max() <= (2 if even else 16)
+    assert abs(apart.mean()) < 1
+
+
+@pytest.mark.parametrize("size", [(80, 80), (80, 120), (120, 80), (20, 20), (40, 50)])
+def test_evaluation_shows_every_detail_as_torchvision_does(size):
+    """Noise, at sizes whose middle lies on whole pixels: another scale, filter or place would show."""
+    reference = v2.Compose([v2.Resize(40), v2.CenterCrop(32)])(image(*size))
+    assert levels_apart(EvaluationTransform(preprocessing())(image(*size)), reference) <= 2
+
+
+@pytest.mark.parametrize(("size", "expected"), [((80, 80), (0, 0, 80, 80)), ((100, 40), (30, 0, 70, 40))])
+def test_evaluation_without_a_crop_shows_the_whole_shorter_side(size, expected):
+    reference = image(*size).crop(expected).resize((32, 32), Image.Resampling.BILINEAR)
+    assert levels_apart(EvaluationTransform(preprocessing(crop=1.0))(image(*size)), reference) <= 1
+
+
+def test_evaluation_at_an_oblong_size_keeps_the_proportions():
+    """A 24 x 48 (height x width) view of 96 x 48 pixels (width x height): no scaling but by two."""
+    shown = EvaluationTransform(preprocessing(size=(24, 48), crop=1.0))(image(96, 48))
+    assert shown.shape == (24, 48, 3)
+    assert levels_apart(shown, image(96, 48).resize((48, 24), Image.Resampling.BILINEAR)) <= 1
+
+
+@pytest.mark.parametrize("crop", [1.0, 0.95, 0.875])
+def test_evaluation_takes_every_size_of_image(crop):
+    """The box of the resize must not leave the image by a rounding error: Pillow refuses it then."""
+    transform = EvaluationTransform(preprocessing(crop=crop, channels=1))
+    sizes = [(width, height) for width in range(1, 120) for height in {1, 49, 98, width}]
+    assert {transform(Image.new("L", size)).shape for size in sizes} == {(32, 32, 1)}
+
+
+def test_training_is_what_torchvision_draws_with_the_same_seed():
+    transform = TrainTransform(preprocessing(), Augmentation(scale=(0.3, 1.0), flip=0.5))
+    for seed in range(8):
+        torch.manual_seed(seed)
+        found = transform(image(60, 50))
+        torch.manual_seed(seed)
+        reference = v2.RandomHorizontalFlip(0.5)(v2.RandomResizedCrop(32, scale=(0.3, 1.0))(image(60, 50)))
+        assert (found == np.asarray(reference)).all()
+
+
+def test_training_depends_on_the_seed_alone():
+    transform = TrainTransform(preprocessing(), Augmentation())
+    views = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        views.append(transform(image(60, 50)))
+    assert (views[0] == views[1]).all()
+    assert (views[0] != views[2]).any()
+
+
+@pytest.mark.parametrize("flip", [0, 1])
+def test_an_augmentation_of_the_whole_image_only_mirrors_it(flip):
+    whole = TrainTransform(preprocessing(), Augmentation(scale=(1.0, 1.0), ratio=(1.0, 1.0), flip=float(flip)))
+    pixels = np.asarray(image(32, 32))
+    assert (whole(image(32, 32)) == (pixels[:, ::-1] if flip else pixels)).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_pixels_have_the_networks_size_and_channels(channels):
+    for transform in (
+        EvaluationTransform(preprocessing((24, 40), channels=channels)),
+        TrainTransform(preprocessing((24, 40), channels=channels), Augmentation()),
+    ):
+        pixels = transform(image(61, 50, channels))
+        assert pixels.shape == (24, 40, channels)
+        assert pixels.dtype == np.uint8
+
+
+@pytest.mark.parametrize("memory", [torch.channels_last, torch.contiguous_format])
+def test_normalisation_is_torchvisions_in_the_same_memory_format(memory):
+    settings = preprocessing_for(InputSpec(), 1.0, (0.1, 0.5, 0.9), (0.2, 0.3, 0.4))
+    images = torch.randint(0, 256, (2, 3, 6, 5), dtype=torch.uint8).contiguous(memory_format=memory)
+    found = Normalize(settings, torch.device("cpu"))(images)
+    reference = functional.normalize(functional.to_dtype(images, torch.float32, scale=True), list(settings.mean), list(settings.std))
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, reference, rtol=0, atol=2e-6)
+    assert found.is_contiguous(memory_format=memory)
+
+
+def test_without_a_word_photos_are_normalised_as_imagenet():
+    settings = preprocessing()
+    assert settings.mean == (0.485, 0.456, 0.406)
+    assert settings.std == (0.229, 0.224, 0.225)
+
+
+@pytest.mark.parametrize("name", ["mean", "std"])
+def test_a_mean_of_another_number_of_channels_is_refused(name):
+    values = {"mean": None, "std": None, name: (0.5, 0.5)}
+    with pytest.raises(DataError, match=f"`{name}` has 2 values, but the network's input has 3 channels"):
+        preprocessing_for(InputSpec(), 1.0, **values)
+
+
+def test_an_augmentation_whose_least_is_more_than_its_most_is_refused():
+    with pytest.raises(ValueError, match="least is more than its most"):
+        Augmentation(scale=(0.9, 0.5))
