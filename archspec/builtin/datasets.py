@@ -18,7 +18,7 @@ Part = Annotated[float, Field(ge=0, lt=0.5)]
 class ImageFolderOptions(Options):
     """Options of `imagefolder`."""
 
-    root: str = "data"
+    root: Annotated[str, Field(min_length=1)] = "data"
     """The folder, as `--data imagefolder:ROOT` gives it."""
     validation: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
     """The share of each class kept for validation, where the folder has no validation split of its own."""

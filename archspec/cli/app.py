@@ -6,7 +6,6 @@ import sys
 from importlib import import_module
 
 import rich_click as click
-from click.exceptions import Exit
 
 from archspec import __version__
 from archspec.cli.output import fail
@@ -70,9 +69,7 @@ def report_problems(plugins: Plugins) -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     try:
-        archspec.main(arguments, prog_name="archspec", standalone_mode=False)
-    except Exit as leave:
-        return leave.exit_code
+        code = archspec.main(arguments, prog_name="archspec", standalone_mode=False)
     except click.UsageError as usage:
         usage.show()
         return 2
@@ -85,4 +82,4 @@ def run(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # `archspec ... | head`
         sys.stderr.close()
         return 1
-    return 0
+    return code if isinstance(code, int) else 0  # what `Exit(code)` ended with

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from pathlib import Path
 
 import rich_click as click
@@ -36,6 +37,7 @@ def evaluate(
 
     With `--data`, `--set data.OPTION=VALUE` reaches its options.
     """
+    from archspec.data.index import ImageIndex
     from archspec.training.recipe import choose_data, split_overrides
     from archspec.training.run import open_run
 
@@ -48,11 +50,11 @@ def evaluate(
     choice = opened.data if data is None else choose_data(data, of_data, plugins)
     images = choice.data.offer.make(choice.data, opened.recipe.seed)
     split = split or ("test" if "test" in images.splits else "validation")
-    if split not in images.splits:
-        raise DataError(
-            f"the data has no split '{split}'", file=images.root, help=f"splits: {', '.join(images.splits)}"
-        )
-    index = images.splits[split].relabel(images.classes, opened.classes)
+    if split not in (*images.splits, "all"):
+        help = f"splits: {', '.join(images.splits)}, all"
+        raise DataError(f"the data has no split '{split}'", file=images.root, help=help)
+    chosen = list(images.splits.values()) if split == "all" else [images.splits[split]]
+    index = reduce(ImageIndex.join, chosen).relabel(images.classes, opened.classes)
 
     from archspec.training.inference import Classifier
 

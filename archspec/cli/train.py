@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 from click import get_current_context
 from click.core import ParameterSource
+from click.exceptions import Exit
 
 from archspec.cli.output import device_option, human, json_option, print_json, say, set_option, workers_option
 from archspec.errors import RunError
@@ -178,7 +179,7 @@ def _run(session: Session) -> float | None:
     except KeyboardInterrupt:
         kept = f"go on with: archspec train --resume {run.path}" if run.last.exists() else "nothing is kept yet"
         say("", f"interrupted; {kept}")
-        raise
+        raise Exit(130) from None
     _conclude(run, session.best or {})
     return sum(speeds) / len(speeds)
 

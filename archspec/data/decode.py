@@ -59,6 +59,8 @@ def probe_image(path: Path) -> None:
 def unreadable(path: Path, error: Exception) -> DataError:
     """The error of a file that Pillow cannot read."""
     reason = "it is no image that Pillow knows" if type(error).__name__ == "UnidentifiedImageError" else str(error)
+    if isinstance(error, FileNotFoundError):
+        return DataError(f"there is no image '{path}'", file=path)
     if path.is_file() and path.stat().st_size == 0:
         reason = "it is empty"
     return DataError(f"the image '{path}' cannot be read: {reason}", file=path, help="mend it or take it away")

@@ -59,6 +59,9 @@ def _split_folders(root: Path) -> dict[str, Path]:
             raise DataError(f"'{folders[split]}' and '{folder}' are both a {split} split", file=root)
         if split is not None:
             folders[split] = folder
+    if folders and TRAIN not in folders and len(folders) == len(_folders(root)):
+        found = " and ".join(folder.name for folder in folders.values())
+        raise DataError(f"the data folder '{root}' has {found} and no train folder", file=root, help=_LAYOUT)
     return folders if TRAIN in folders else {}
 
 

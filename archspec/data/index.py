@@ -36,6 +36,13 @@ class ImageIndex:
         selected._paths, selected.labels = self._paths[positions], self.labels[positions]
         return selected
 
+    def join(self, other: ImageIndex) -> ImageIndex:
+        """These images and then those of another index of the same data set."""
+        joined = ImageIndex(self.root, (), ())
+        joined._paths = np.concatenate([self._paths, other._paths])
+        joined.labels = np.concatenate([self.labels, other.labels])
+        return joined
+
     def relabel(self, theirs: Sequence[str], ours: Sequence[str]) -> ImageIndex:
         """The same images, labelled by `ours` instead of `theirs`: classes are matched by name.
 

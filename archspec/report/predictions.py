@@ -7,6 +7,7 @@ from typing import Protocol
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -30,10 +31,13 @@ def print_predictions(predictions: Sequence[Prediction], runners_up: int = 2) ->
     table.add_column("probability", justify="right")
     table.add_column("then")
     for prediction in predictions:
+        if prediction.error is None:
+            (name, share), *rest = prediction.classes
+            others = ", ".join(f"{other} {probability:.1%}" for other, probability in rest[:runners_up])
+            table.add_row(Text(prediction.image), Text(name), f"{share:.1%}", Text(others))
+    console = Console()
+    if table.row_count:
+        console.print(table)
+    for prediction in predictions:
         if prediction.error is not None:
-            table.add_row(Text(prediction.image), Text("unreadable", style="red"), "", Text(prediction.error))
-            continue
-        (name, share), *rest = prediction.classes
-        others = ", ".join(f"{other} {probability:.1%}" for other, probability in rest[:runners_up])
-        table.add_row(Text(prediction.image), Text(name), f"{share:.1%}", Text(others))
-    Console().print(table)
+            console.print(f"[red]unreadable[/red]: {escape(prediction.error)}", highlight=False, soft_wrap=True)

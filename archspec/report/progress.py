@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol, TypeVar
+import time
+from typing import Protocol, SupportsFloat
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-T = TypeVar("T")
-
 
 class Step(Protocol):
-    """What is shown of a step."""
+    """What is shown of a step. Its loss may wait for the device when it is read as a number."""
 
     @property
     def epoch(self) -> int: ...
@@ -21,9 +19,7 @@ class Step(Protocol):
     @property
     def batches(self) -> int: ...
     @property
-    def loss(self) -> float: ...
-    @property
-    def top1(self) -> float: ...
+    def loss(self) -> SupportsFloat: ...
 
 
 class Validation(Protocol):
@@ -60,18 +56,19 @@ class TrainingProgress:
     def __init__(self, epochs: int, console: Console | None = None) -> None:
         self.epochs = epochs
         self.console = console or Console(stderr=True)
-        self._mean_loss = 0.0
+        self._loss: float | None = None
+        self._shown = 0.0
         self._progress = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]:.3f}  {task.fields[top1]:.0%}"),
+            TextColumn("loss {task.fields[loss]:.3f}"),
             TimeRemainingColumn(compact=True),
             console=self.console,
             transient=True,
             disable=not self.console.is_terminal,
         )
-        self._task = self._progress.add_task("", total=None, epoch=f"1/{epochs}", loss=0.0, top1=0.0)
+        self._task = self._progress.add_task("", total=None, epoch=f"1/{epochs}", loss=0.0)
 
     def __enter__(self) -> TrainingProgress:
         self._progress.start()
@@ -81,15 +78,19 @@ class TrainingProgress:
         self._progress.stop()
 
     def step(self, step: Step) -> None:
-        """Move the bar. The loss shown is smoothed over about ten steps."""
-        self._mean_loss = step.loss if step.batch == 1 else 0.9 * self._mean_loss + 0.1 * step.loss
+        """Move the bar, some ten times a second. The loss shown is smoothed over about ten looks."""
+        now = time.monotonic()
+        if self._progress.disable or (now - self._shown < 0.1 and step.batch < step.batches):
+            return
+        self._shown = now
+        loss = float(step.loss)
+        self._loss = loss if self._loss is None else 0.9 * self._loss + 0.1 * loss
         self._progress.update(
             self._task,
             total=step.batches,
             completed=step.batch,
             epoch=f"{step.epoch}/{self.epochs}",
-            loss=self._mean_loss,
-            top1=step.top1,
+            loss=self._loss,
         )
 
     def epoch(self, epoch: Epoch, *, best: bool) -> None:
@@ -101,13 +102,3 @@ class TrainingProgress:
             highlight=False,
             soft_wrap=True,
         )
-
-
-def track(items: Iterable[T], total: int, what: str) -> Iterable[T]:
-    """The items, with a bar on standard error where that is a terminal."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield from items
-        return
-    with Progress(TextColumn(what), BarColumn(), MofNCompleteColumn(), console=console, transient=True) as progress:
-        yield from progress.track(items, total=total)

@@ -310,6 +310,8 @@ def _say(error: ErrorDetails) -> tuple[str, str]:
         return f"must hold at least {least} {'entry' if least == 1 else 'entries'}, not {context['actual_length']}", ""
     if kind == "too_long":
         return f"must hold {context['max_length']} entries, not {context['actual_length']}", ""
+    if kind == "string_too_short":
+        return "must not be empty", ""
     if kind == "string_too_long":
         return f"must be at most {context['max_length']} characters long, not {len(value)}", ""
     if kind == "value_error":

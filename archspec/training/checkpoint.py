@@ -25,18 +25,28 @@ def save_checkpoint(
     """Write a checkpoint in the place of `folder`, whole or not at all.
 
     `content` goes into the manifest; `state` is what training needs to go on, beside the model.
+
+    Raises:
+        RunError: it cannot be written; what was there before is still there.
+
     """
     writing = _writing(folder)
     shutil.rmtree(writing, ignore_errors=True)
-    writing.mkdir(parents=True)
     hashes = {}
-    for name, tensors in ((MODEL, model), (STATE, state)):
-        if tensors is not None:
-            save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, writing / name)
-            sync(writing / name)
-            hashes[name] = sha256(writing / name)
-    write_json(writing / MANIFEST, {**content, "sha256": hashes})
-    replace_folder(writing, folder)
+    try:
+        writing.mkdir(parents=True)
+        for name, tensors in ((MODEL, model), (STATE, state)):
+            if tensors is not None:
+                save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, writing / name)
+                sync(writing / name)
+                hashes[name] = sha256(writing / name)
+        write_json(writing / MANIFEST, {**content, "sha256": hashes})
+        replace_folder(writing, folder)
+    except (OSError, safetensors.SafetensorError) as error:
+        shutil.rmtree(writing, ignore_errors=True)
+        raise RunError(
+            f"the checkpoint '{folder}' cannot be written: {error}", help="the one before it is whole"
+        ) from error
 
 
 def _writing(folder: Path) -> Path:

@@ -55,5 +55,5 @@ def evaluate(
         images += len(labels)
         top1 += int(best[:, 0].sum())
         top5 += int(best.any(1).sum())
-        loss += float(F.cross_entropy(logits.double(), labels, reduction="sum"))
+        loss += float(F.cross_entropy(logits, labels, reduction="sum"))
     return Evaluation(top1 / images, top5 / images, loss / images, images)

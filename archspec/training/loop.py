@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 from torch.optim import Optimizer
 
 from archspec.data.loader import Batch, Loader
@@ -44,16 +46,18 @@ class Trainer:
 
 @dataclass(frozen=True)
 class StepResult:
-    """One step: the batch's mean loss and share of right answers, before the update."""
+    """One step. The tensors stay on the device: to read them makes the host wait for it."""
 
     epoch: int
     step: int
     batch: int
     batches: int
     images: int
-    loss: float
-    top1: float
     rate: float
+    loss: Tensor
+    """The batch's mean loss, before the update: ()."""
+    right: Tensor
+    """How many images of the batch were classified right: ()."""
 
 
 @dataclass(frozen=True)
@@ -74,18 +78,18 @@ def train(trainer: Trainer) -> Iterator[StepResult | EpochResult]:
     """Train from the epoch that the trainer is at to the recipe's last.
 
     Raises:
-        RunError: the loss is not finite.
+        RunError: a loss is not finite.
         DataError: an image cannot be read.
 
     """
     while trainer.epoch < trainer.recipe.epochs:
         started = time.perf_counter()
-        images, loss, right = 0, 0.0, 0.0
-        for result in train_epoch(trainer):
-            images += result.images
-            loss += result.loss * result.images
-            right += result.top1 * result.images
-            yield result
+        steps: list[StepResult] = []
+        for step in train_epoch(trainer):
+            steps.append(step)
+            yield step
+        losses, right = _gathered(steps)
+        images = [step.images for step in steps]
         seconds = time.perf_counter() - started
         validation = evaluate(
             trainer.network,
@@ -98,12 +102,12 @@ def train(trainer: Trainer) -> Iterator[StepResult | EpochResult]:
         yield EpochResult(
             epoch=trainer.epoch,
             step=trainer.step,
-            rate=result.rate,
-            train_loss=loss / images,
-            train_top1=right / images,
+            rate=steps[-1].rate,
+            train_loss=sum(loss * count for loss, count in zip(losses, images, strict=True)) / sum(images),
+            train_top1=sum(right) / sum(images),
             validation=validation,
             seconds=time.perf_counter() - started,
-            images_per_second=images / seconds,
+            images_per_second=sum(images) / seconds,
         )
 
 
@@ -111,8 +115,15 @@ def train_epoch(trainer: Trainer) -> Iterator[StepResult]:
     """Train one epoch, a step at a time."""
     trainer.network.train()
     batches = len(trainer.train_loader)
+    unchecked: list[StepResult] = []
+    interval = 1 if trainer.normalize.device.type == "cpu" else _CHECKED
     for number, batch in enumerate(trainer.train_loader.epoch(trainer.epoch), start=1):
-        yield train_step(trainer, batch, number, batches)
+        result = train_step(trainer, batch, number, batches)
+        unchecked.append(result)
+        if len(unchecked) == interval or number == batches:
+            _check_finite(unchecked)
+            unchecked.clear()
+        yield result
 
 
 def train_step(trainer: Trainer, batch: Batch, number: int, batches: int) -> StepResult:
@@ -134,13 +145,32 @@ def train_step(trainer: Trainer, batch: Batch, number: int, batches: int) -> Ste
     trainer.scaler.step(optimizer)
     trainer.scaler.update()
     trainer.step += 1
-    value = float(loss.detach())
-    if value != value or value in (float("inf"), float("-inf")):
-        raise RunError(
-            f"the loss is {value} at step {trainer.step} (epoch {trainer.epoch + 1}, batch {number})",
-            help="a smaller learning rate (--lr) or a longer warm-up (--set recipe.warmup_epochs=5) usually mends it",
-        )
-    top1 = float((logits.argmax(1) == labels).float().mean())
     return StepResult(
-        trainer.epoch + 1, trainer.step, number, batches, len(labels), value, top1, trainer.base_rates[0] * factor
+        epoch=trainer.epoch + 1,
+        step=trainer.step,
+        batch=number,
+        batches=batches,
+        images=len(labels),
+        rate=trainer.base_rates[0] * factor,
+        loss=loss.detach(),
+        right=(logits.detach().argmax(1) == labels).sum(),
     )
+
+
+_CHECKED = 20
+"""On a GPU, losses are looked at once in so many steps: each look waits for the device."""
+
+
+def _gathered(steps: list[StepResult]) -> tuple[list[float], list[float]]:
+    """The losses and the counts of right answers, brought to the host in one go each."""
+    losses, right = (torch.stack([getattr(step, name) for step in steps]).tolist() for name in ("loss", "right"))
+    return losses, right
+
+
+def _check_finite(steps: list[StepResult]) -> None:
+    for step, loss in zip(steps, _gathered(steps)[0], strict=True):
+        if not math.isfinite(loss):
+            raise RunError(
+                f"the loss is {loss} at step {step.step} (epoch {step.epoch}, batch {step.batch})",
+                help="a smaller learning rate (--lr) or a longer warm-up (recipe.warmup_epochs) usually mends it",
+            )

@@ -57,10 +57,13 @@ class Run:
 
     def append(self, name: str, record: dict[str, Any]) -> None:
         """Add a line to `metrics.jsonl` or `times.jsonl`."""
-        with (self.path / name).open("a", encoding="utf-8", newline="\n") as stream:
-            stream.write(json.dumps(record) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+        try:
+            with (self.path / name).open("a", encoding="utf-8", newline="\n") as stream:
+                stream.write(json.dumps(record) + "\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            raise RunError(f"'{self.path / name}' cannot be written: {error.strerror or error}") from error
 
     def metrics(self) -> list[dict[str, Any]]:
         """The epochs measured so far. A last line that a kill cut short is left out."""
