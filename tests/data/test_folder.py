@@ -26,10 +26,12 @@ def labelled(data, split):
 @pytest.mark.parametrize("train", ["train", "Train", "TRAINING"])
 @pytest.mark.parametrize("validation", ["val", "valid", "validation", "Val", "VALIDATION"])
 def test_split_folders_are_known_by_their_usual_names_in_any_case(make_folder, train, validation):
-    root = make_folder({f"{train}/b": 2, f"{train}/a": 3, f"{validation}/a": 1, f"{validation}/b": 2, "Test/b": 1})
+    root = make_folder(
+        {f"{train}/b": 2, f"{train}/a": 3, f"{validation}/a": 1, f"{validation}/b": 2, "Test/a": 1, "Test/b": 3}
+    )
     data = open_(root)
     assert data.classes == ("a", "b")
-    assert {split: len(index) for split, index in data.splits.items()} == {"train": 5, "validation": 3, "test": 1}
+    assert {split: len(index) for split, index in data.splits.items()} == {"train": 5, "validation": 3, "test": 4}
     assert data.notes == ()
 
 

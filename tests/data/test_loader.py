@@ -1,6 +1,9 @@
 """Index -> batches: the same bits with any number of workers, in an order that is a function."""
 
+import contextlib
+import gc
 import itertools
+import time
 
 import numpy as np
 import pytest
@@ -106,8 +109,22 @@ def test_an_unreadable_image_is_named_and_the_loader_lives_on(index, workers):
         drawn(loader)
     assert str(path) in caught.value.message
     assert caught.value.file == str(path)
+    del caught  # with its traceback it holds this frame, and the workers
     path.write_bytes(sound)
     assert all(map(torch.equal, drawn(loader), drawn(training_loader(index))))
+
+
+def test_the_workers_of_an_epoch_that_failed_end_at_once(index):
+    """An error that holds its own traceback is a cycle: its workers are then waited for, five seconds each."""
+    index.path(7).write_bytes(b"")
+    loader = training_loader(index, workers=2)
+    gc.collect()  # what other tests left
+    with contextlib.suppress(DataError):
+        drawn(loader)
+    del loader
+    started = time.perf_counter()
+    gc.collect()
+    assert time.perf_counter() - started < 3
 
 
 def test_seeds_of_different_places_differ():

@@ -7,7 +7,7 @@ from PIL import Image
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
-from archspec.data.preprocessing import Augmentation, Preprocessing, preprocessing_for
+from archspec.data.preprocessing import Augmentation, preprocessing_for
 from archspec.data.transforms import EvaluationTransform, Normalize, TrainTransform
 from archspec.errors import DataError
 from archspec.spec.arch import InputSpec
@@ -44,9 +44,9 @@ def test_evaluation_shows_every_detail_as_torchvision_does(size):
     assert levels_apart(EvaluationTransform(preprocessing())(image(*size)), reference) <= 2
 
 
-@pytest.mark.parametrize(("size", "expected"), [((80, 80), (0, 0, 80, 80)), ((100, 40), (30, 0, 70, 40))])
-def test_evaluation_without_a_crop_shows_the_whole_shorter_side(size, expected):
-    reference = image(*size).crop(expected).resize((32, 32), Image.Resampling.BILINEAR)
+@pytest.mark.parametrize(("size", "resized", "left"), [((80, 80), (32, 32), 0), ((100, 40), (80, 32), 24)])
+def test_evaluation_without_a_crop_shows_the_whole_shorter_side(size, resized, left):
+    reference = image(*size).resize(resized, Image.Resampling.BILINEAR).crop((left, 0, left + 32, 32))
     assert levels_apart(EvaluationTransform(preprocessing(crop=1.0))(image(*size)), reference) <= 1
 
 
@@ -108,7 +108,9 @@ def test_normalisation_is_torchvisions_in_the_same_memory_format(memory):
     settings = preprocessing_for(InputSpec(), 1.0, (0.1, 0.5, 0.9), (0.2, 0.3, 0.4))
     images = torch.randint(0, 256, (2, 3, 6, 5), dtype=torch.uint8).contiguous(memory_format=memory)
     found = Normalize(settings, torch.device("cpu"))(images)
-    reference = functional.normalize(functional.to_dtype(images, torch.float32, scale=True), list(settings.mean), list(settings.std))
+    reference = functional.normalize(
+        functional.to_dtype(images, torch.float32, scale=True), list(settings.mean), list(settings.std)
+    )
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, reference, rtol=0, atol=2e-6)
     assert found.is_contiguous(memory_format=memory)

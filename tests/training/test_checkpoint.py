@@ -1,0 +1,157 @@
+"""Checkpoints: whole or not at all, proved by their SHA-256, and never a pickle."""
+
+import hashlib
+import json
+import shutil
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from archspec.errors import RunError
+from archspec.training.checkpoint import open_checkpoint, optimizer_tensors, read_checkpoint, save_checkpoint
+from archspec.training.session import fit
+
+
+@pytest.fixture
+def tensors():
+    return {"a.weight": torch.arange(6.0).view(2, 3), "b": torch.tensor(7)}
+
+
+@pytest.fixture
+def checkpoint(tmp_path, tensors):
+    save_checkpoint(tmp_path / "last", tensors, {"epoch": 3}, {"a.weight/momentum": torch.ones(2, 3)})
+    return tmp_path / "last"
+
+
+def test_tensors_come_back_and_the_manifest_holds_the_files_sha256(checkpoint, tensors):
+    found = read_checkpoint(checkpoint)
+    assert set(found) == set(tensors)
+    assert all(torch.equal(found[name], tensors[name]) for name in tensors)
+    manifest = open_checkpoint(checkpoint)
+    assert manifest["epoch"] == 3
+    assert set(manifest["sha256"]) == {"model.safetensors", "training.safetensors"}
+    for name, digest in manifest["sha256"].items():
+        assert hashlib.sha256((checkpoint / name).read_bytes()).hexdigest() == digest
+    with safe_open(checkpoint / "model.safetensors", "pt") as file:
+        assert set(file.keys()) == set(tensors)
+
+
+def test_tensors_in_channels_last_memory_come_back(tmp_path):
+    value = torch.randn(2, 3, 4, 4).contiguous(memory_format=torch.channels_last)
+    save_checkpoint(tmp_path / "x", {"w": value}, {})
+    assert torch.equal(read_checkpoint(tmp_path / "x")["w"], value)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "training.safetensors"])
+@pytest.mark.parametrize("damage", ["flip", "truncate", "append", "swap"])
+def test_any_damage_is_found(checkpoint, name, damage):
+    path = checkpoint / name
+    content = bytearray(path.read_bytes())
+    if damage == "flip":
+        content[-3] ^= 1
+    elif damage == "truncate":
+        content = content[:-4]
+    elif damage == "append":
+        content += b"\0"
+    else:
+        content = (checkpoint / ({"model.safetensors", "training.safetensors"} - {name}).pop()).read_bytes()
+    path.write_bytes(content)
+    with pytest.raises(RunError) as caught:
+        read_checkpoint(checkpoint, name)
+    assert caught.value.message == f"the checkpoint file '{path}' is damaged: its SHA-256 is not the manifest's"
+    assert caught.value.help
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "training.safetensors", "manifest.json"])
+def test_a_missing_file_is_named(checkpoint, name):
+    (checkpoint / name).unlink()
+    with pytest.raises(RunError) as caught:
+        read_checkpoint(checkpoint, name.replace("manifest.json", "model.safetensors"))
+    assert name in caught.value.message
+    assert str(checkpoint) in caught.value.message
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "7", "{}", '{"sha256": 3}', '{"sha256": {"model.safetensors": "00"}}'])
+def test_a_spoilt_manifest_is_an_error_of_its_own(checkpoint, text):
+    (checkpoint / "manifest.json").write_text(text)
+    with pytest.raises(RunError, match="last"):
+        read_checkpoint(checkpoint)
+
+
+def test_no_checkpoint_is_no_error(tmp_path):
+    assert open_checkpoint(tmp_path / "last") is None
+
+
+def beside(checkpoint):
+    """The folders that a kill can leave beside `last`."""
+    return checkpoint.with_name(".last.old"), checkpoint.with_name(".last.writing")
+
+
+def test_a_kill_while_writing_keeps_the_old_checkpoint(checkpoint):
+    _, new = beside(checkpoint)
+    new.mkdir()
+    (new / "model.safetensors").write_bytes(b"half")
+    assert open_checkpoint(checkpoint)["epoch"] == 3
+    assert read_checkpoint(checkpoint)
+    save_checkpoint(checkpoint, {"w": torch.ones(1)}, {"epoch": 4})
+    assert open_checkpoint(checkpoint)["epoch"] == 4
+    assert [path.name for path in checkpoint.parent.iterdir()] == ["last"]
+
+
+def test_a_kill_between_the_two_renames_ends_with_the_new_checkpoint(checkpoint, tensors):
+    old, new = beside(checkpoint)
+    checkpoint.rename(old)
+    save_checkpoint(checkpoint.with_name("other"), tensors, {"epoch": 4})
+    checkpoint.with_name("other").rename(new)
+    assert open_checkpoint(checkpoint)["epoch"] == 4
+    assert [path.name for path in checkpoint.parent.iterdir()] == ["last"]
+
+
+def test_a_kill_before_the_old_one_was_taken_away_keeps_the_new_one(checkpoint):
+    old, _ = beside(checkpoint)
+    shutil.copytree(checkpoint, old)
+    (old / "manifest.json").unlink()
+    assert open_checkpoint(checkpoint)["epoch"] == 3
+    assert not old.exists()
+
+
+def test_an_old_checkpoint_alone_is_put_back(checkpoint):
+    checkpoint.rename(checkpoint.with_name(".last.old"))
+    assert open_checkpoint(checkpoint)["epoch"] == 3
+
+
+def test_the_first_checkpoint_half_written_is_none(tmp_path):
+    (tmp_path / ".last.writing").mkdir()
+    (tmp_path / ".last.writing" / "model.safetensors").write_bytes(b"half")
+    assert open_checkpoint(tmp_path / "last") is None
+
+
+def test_a_run_holds_no_pickle_and_nothing_half_written(session_of):
+    session = session_of("epochs=2")
+    list(fit(session))
+    files = [path for path in session.run.path.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} == {".json", ".jsonl", ".yaml", ".safetensors"}
+    for path in files:
+        head = path.read_bytes()[:4]
+        assert not head.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK")), path
+        assert not path.name.startswith(".")
+        if path.suffix == ".safetensors":
+            with safe_open(path, "pt") as file:
+                assert file.keys()
+        elif path.suffix != ".yaml":
+            for line in [path.read_text()] if path.suffix == ".json" else path.read_text().splitlines():
+                json.loads(line)
+
+
+def test_the_optimizers_state_is_kept_under_the_parameters_names(session_of):
+    session = session_of("epochs=1")
+    list(fit(session))
+    kept = read_checkpoint(session.run.last, "training.safetensors")
+    network = session.trainer.network
+    assert set(kept) == {f"{name}/momentum_buffer" for name, _ in network.named_parameters()}
+    for name, parameter in network.named_parameters():
+        assert torch.equal(
+            kept[f"{name}/momentum_buffer"], session.trainer.optimizer.state[parameter]["momentum_buffer"]
+        )
+    assert set(optimizer_tensors(session.trainer.optimizer, network)) == set(kept)

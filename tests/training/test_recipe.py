@@ -1,0 +1,146 @@
+"""Recipes and data choices: found by name, changed by `--set`, wrong in a known place."""
+
+from pathlib import Path
+
+import pytest
+
+from archspec.errors import ArchspecError, DocumentError
+from archspec.training.recipe import choose_data, load_recipe, recipe_names, split_overrides
+
+
+def faults(name, overrides, plugins):
+    with pytest.raises(DocumentError) as caught:
+        load_recipe(name, overrides, plugins)
+    return caught.value.diagnostics
+
+
+def test_every_recipe_that_comes_along_can_be_loaded(plugins):
+    assert {"default", "quick"} <= set(recipe_names())
+    for name in recipe_names():
+        assert load_recipe(name, (), plugins).epochs >= 1
+    assert load_recipe("default", (), plugins).optimizer.offer.name == "sgd"
+    assert load_recipe("quick", (), plugins).optimizer.offer.name == "adamw"
+
+
+def test_a_recipe_may_be_a_file(tmp_path, plugins):
+    path = tmp_path / "mine.yaml"
+    path.write_text("epochs: 7\noptimizer: {type: adamw, lr: 0.5}\n")
+    recipe = load_recipe(str(path), ["recipe.batch_size=9"], plugins)
+    assert (recipe.epochs, recipe.batch_size, recipe.optimizer.lr) == (7, 9, 0.5)
+
+
+def test_overrides_are_typed_and_reach_deep(plugins):
+    overrides = ["recipe.optimizer.lr=1e-3", "recipe.augmentation.scale=[0.2, 0.9]", "recipe.mean=[0.1, 0.2, 0.3]"]
+    recipe = load_recipe("default", overrides, plugins)
+    assert recipe.optimizer.lr == 0.001
+    assert recipe.optimizer.momentum == 0.9
+    assert recipe.augmentation.scale == (0.2, 0.9)
+    assert recipe.mean == (0.1, 0.2, 0.3)
+
+
+def test_another_optimizer_does_not_need_the_first_ones_options(plugins):
+    recipe = load_recipe("default", ["recipe.optimizer={type: adamw}"], plugins)
+    assert recipe.optimizer.offer.name == "adamw"
+    assert recipe.optimizer.lr == 1e-3
+
+
+def test_an_unknown_recipe_is_an_error_that_guesses(plugins, tmp_path):
+    with pytest.raises(ArchspecError) as caught:
+        load_recipe("quik", (), plugins)
+    assert caught.value.render() == "error: there is no recipe 'quik'\n  help: did you mean 'quick'?"
+    with pytest.raises(ArchspecError, match=r"there is no recipe '.*absent\.yaml'") as caught:
+        load_recipe(str(tmp_path / "absent.yaml"), (), plugins)
+    assert "default, quick" in caught.value.help
+
+
+@pytest.mark.parametrize(
+    ("override", "message", "hint"),
+    [
+        ("recipe.epoch=3", "unknown key 'epoch'", "did you mean 'epochs'?"),
+        ("recipe.optimizer.type=sdg", "unknown optimizer 'sdg'", "did you mean 'sgd'?"),
+        ("recipe.optimizer=adamv", "unknown optimizer 'adamv'", "did you mean 'adamw'?"),
+        ("recipe.schedule=cosin", "unknown schedule 'cosin'", "did you mean 'cosine'?"),
+        ("recipe.epochs=0", "'epochs' must be at least 1, not 0", ""),
+        ("recipe.optimizer.lr=fast", "'optimizer.lr' must be a number, not the text 'fast'", ""),
+        ("recipe.precision=bf61", "must be 'auto', 'float32', 'bf16' or 'fp16'", "did you mean 'bf16'?"),
+    ],
+)
+def test_a_wrong_override_is_shown_at_its_place(plugins, override, message, hint):
+    diagnostics = faults("default", ["recipe.seed=3", override], plugins)
+    assert len(diagnostics) == 1
+    (found,) = diagnostics
+    assert message in found.message
+    assert hint == found.hint
+    place = found.place
+    assert (place.file, place.line, place.text) == ("--set", 2, override)
+    wrong = override[place.column - 1 : place.column - 1 + place.length]
+    assert wrong in (override.partition("=")[2], override.partition("=")[0].split(".")[-1])
+
+
+def test_every_fault_of_a_recipe_is_shown_with_line_and_column(tmp_path, plugins):
+    path = tmp_path / "mine.yaml"
+    path.write_text("epochs: many\noptimizer:\n  type: sgd\n  momentun: 0.5\ncrop: 2\n")
+    places = [(found.place.line, found.place.column) for found in faults(str(path), (), plugins)]
+    assert places == [(1, 9), (4, 3), (5, 7)]
+
+
+def test_overrides_are_shared_out_by_their_prefix():
+    assert split_overrides(["head.classes=3", "recipe.epochs=1", "data.root=x", "recipes.x=1"]) == (
+        ["head.classes=3", "recipes.x=1"],
+        ["recipe.epochs=1"],
+        ["data.root=x"],
+    )
+
+
+def root_of(choice, plugins, *overrides):
+    return choose_data(choice, overrides, plugins).data.root
+
+
+def test_imagefolder_alone_means_the_folder_data(plugins, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert root_of("imagefolder", plugins) == str(tmp_path / "data")
+    assert root_of("imagefolder:photos", plugins) == str(tmp_path / "photos")
+    assert root_of("imagefolder:/srv/photos", plugins) == str(Path("/srv/photos").resolve())
+    assert root_of("imagefolder", plugins, "data.root=elsewhere") == str(tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize("root", ["C:\\photos", "C:/photos", "a:b:c", "2024", "no", "[x]", "a=b"])
+def test_a_root_is_everything_after_the_first_colon_and_is_text(plugins, root, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert root_of(f"imagefolder:{root}", plugins) == str((tmp_path / root).resolve())
+
+
+def test_a_root_in_the_home_folder_is_found(plugins, monkeypatch, tmp_path):
+    """No shell spells out the ~ in `imagefolder:~/photos`."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert root_of("imagefolder:~/photos", plugins) == str(tmp_path / "photos")
+
+
+def test_a_root_of_nothing_is_not_the_working_folder(plugins):
+    with pytest.raises(ArchspecError, match="root"):
+        choose_data("imagefolder:", (), plugins)
+
+
+@pytest.mark.parametrize("choice", ["photos", "./photos", "/srv/photos", "C:\\photos"])
+def test_a_bare_folder_gets_the_hint_to_write_imagefolder(plugins, choice, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(ArchspecError) as caught:
+        choose_data(choice, (), plugins)
+    assert choice in caught.value.message
+    assert caught.value.help == f"write `--data imagefolder:{choice}`"
+
+
+def test_a_misspelt_data_set_gets_a_guess(plugins):
+    with pytest.raises(ArchspecError) as caught:
+        choose_data("imagefoldr:x", (), plugins)
+    assert caught.value.help == "did you mean 'imagefolder'?"
+
+
+def test_an_unknown_option_of_the_data_set_is_shown_at_its_place(plugins):
+    with pytest.raises(DocumentError) as caught:
+        choose_data("imagefolder", ["data.validatoin=0.2"], plugins)
+    (found,) = caught.value.diagnostics
+    assert found.hint == "did you mean 'validation'?"
+    assert (found.place.file, found.place.line, found.place.column) == ("--set", 1, 6)
