@@ -3,6 +3,7 @@
     ArchspecError                what, where, and how to mend it; exit code 1
     ├── DocumentError            a spec or recipe is wrong: all its diagnostics at once, with line and column
     │   └── PlanError            the spec reads well, but no such network can exist
+    ├── CutError                 a network cannot be cut where the call asks
     ├── PluginError              a plugin is broken, blocked, unknown, or in conflict with another
     ├── DataError                a data set, folder or image cannot be used
     ├── WeightsError             a weights file does not fit the network, or is damaged
@@ -15,11 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import Any
 from unicodedata import combining, east_asian_width
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 """Where a value stands in a document: `("stages", 2, "filters")`."""
 
 
@@ -64,7 +65,7 @@ class Diagnostic:
 
     message: str
     place: Place | None = None
-    path: Path = ()
+    path: KeyPath = ()
     hint: str = ""
     """A few words beside the caret, such as "did you mean 'bottleneck'?"."""
     notes: tuple[str, ...] = ()
@@ -156,6 +157,9 @@ class DocumentError(ArchspecError):
     def __str__(self) -> str:
         return self.render()
 
+    def __reduce__(self) -> tuple[type[DocumentError], tuple[tuple[Diagnostic, ...]]]:
+        return type(self), (self.diagnostics,)  # the message is made anew, in this process or another
+
 
 def _file_order(diagnostic: Diagnostic) -> tuple[str, int, int]:
     place = diagnostic.place
@@ -166,6 +170,10 @@ class PlanError(DocumentError):
     """The spec reads well, but no such network can exist: a map below one pixel, widths that do not divide."""
 
 
+class CutError(ArchspecError, ValueError):
+    """A network cannot be cut there: no block has that name, or none lies between the two."""
+
+
 class PluginError(ArchspecError):
     """A plugin is broken, blocked, unknown, or offers a name that another one offers too."""
 
@@ -173,7 +181,7 @@ class PluginError(ArchspecError):
 class DataError(ArchspecError):
     """A data set, folder or image cannot be used. `file` is the one at fault, where there is one."""
 
-    def __init__(self, message: str, *, file: FilePath | str | None = None, help: str | None = None) -> None:
+    def __init__(self, message: str, *, file: Path | str | None = None, help: str | None = None) -> None:
         super().__init__(message, help=help)
         self.file = str(file) if file is not None else None
 

@@ -21,7 +21,7 @@ Offers = dict[str, Offer[Any]]
 
 @hookspec
 def archspec_stems() -> Offers:
-    """Stems. `make(net: Builder, x: Value, options) -> Value` writes the stem's operations into the plan."""
+    """Stems. `make(net: Builder, x: Value, options) -> Value` writes the stem; options derive from `StemOptions`."""
     raise NotImplementedError
 
 
@@ -33,7 +33,7 @@ def archspec_blocks() -> Offers:
 
 @hookspec
 def archspec_heads() -> Offers:
-    """Heads. `make(net: Builder, x: Value, options) -> Value` writes the head, up to the logits."""
+    """Heads. `make(net: Builder, x: Value, options) -> Value` ends in logits; options derive from `HeadOptions`."""
     raise NotImplementedError
 
 
@@ -75,9 +75,9 @@ def archspec_optimizers() -> Offers:
 
 @hookspec
 def archspec_schedules() -> Offers:
-    """Learning-rate schedules. `make(options, steps: int) -> Callable[[int], float]`: a pure function of the step
+    """Learning-rate schedules. `make(options, steps: int) -> Callable[[int], float]`, a pure function of the step.
 
-    that gives the factor on the learning rate, for steps 0 to `steps - 1` (after the warm-up, which is the recipe's).
+    It gives the factor on the learning rate for steps 0 to `steps - 1`, after the warm-up, which is the recipe's.
     """
     raise NotImplementedError
 

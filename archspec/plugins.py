@@ -17,7 +17,7 @@ from typing import Any
 
 import pluggy
 
-from archspec import hookspecs
+from archspec import __version__, hookspecs
 from archspec.errors import PluginError
 from archspec.offers import Offer
 
@@ -68,9 +68,8 @@ class Plugins:
         self._blocked = frozenset(blocked)
         self._offers: dict[str, dict[str, Offer[Any]]] = {}
         self.plugins: list[Plugin] = []
-        version = importlib.import_module("archspec").__version__
         for module in BUILTIN_MODULES:
-            self._load(Plugin(module.removeprefix("archspec.builtin."), module, "archspec", version))
+            self._load(Plugin(module.removeprefix("archspec.builtin."), module, "archspec", __version__))
         if installed:
             for found in sorted(metadata.entry_points(group="archspec"), key=lambda entry: entry.name):
                 dist = found.dist

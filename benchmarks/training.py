@@ -49,7 +49,7 @@ def archspec_loop(options: argparse.Namespace) -> Iterator[int]:
     trainer = Trainer(
         network=network,
         optimizer=make_optimizer(recipe, network),
-        rate=learning_rate(recipe, len(loader)),
+        schedule=learning_rate(recipe, len(loader)),
         recipe=recipe,
         train_loader=loader,
         validation_loader=loader,
@@ -110,7 +110,8 @@ def main() -> None:
     speeds: dict[str, list[float]] = {name: [] for name in loops}
     for number in range(options.rounds + 1):  # the first round warms up
         for name, loop in loops.items():
-            next(loop)  # what was fetched while the others ran does not count
+            for _ in range(2 * options.workers + 1):  # what was fetched while the others ran does not count
+                next(loop)
             began = time.perf_counter()
             images = sum(next(loop) for _ in range(options.steps))
             if number:

@@ -56,8 +56,10 @@ def adamw(options: AdamWOptions, groups: list[dict[str, Any]]) -> Optimizer:
     return AdamW(groups, lr=options.lr, betas=options.betas, eps=options.eps, fused=_fusible(groups))
 
 
-def _fusible(groups: list[dict[str, Any]]) -> bool:
-    return all(parameter.device.type in ("cpu", "cuda") for group in groups for parameter in group["params"])
+def _fusible(groups: list[dict[str, Any]]) -> bool | None:
+    """True where torch has the fused kernel; None leaves the choice to torch, and False would forbid its others."""
+    devices = {parameter.device.type for group in groups for parameter in group["params"]}
+    return True if devices <= {"cpu", "cuda", "mps", "xpu"} else None
 
 
 @hookimpl

@@ -17,7 +17,7 @@ class CosineOptions(Options):
     """Options of the cosine schedule."""
 
     end: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """The last step's factor."""
+    """The factor that it falls towards."""
 
 
 def cosine(options: CosineOptions, steps: int) -> Schedule:

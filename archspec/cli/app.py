@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 
 import rich_click as click
@@ -13,13 +12,13 @@ from archspec.errors import ArchspecError
 from archspec.plugins import Plugins, closest, plugins_for
 
 _COMMANDS = {
-    "check": ("archspec.cli.check:check", "Is a spec right? Every error at once, with line and column."),
-    "build": ("archspec.cli.build:build", "What is a spec? Shapes, parameters, MACs, receptive field."),
-    "train": ("archspec.cli.train:train", "Train a spec's network on a data set."),
-    "eval": ("archspec.cli.evaluate:evaluate", "Measure a trained network on a split."),
-    "predict": ("archspec.cli.predict:predict", "Classify images with a trained network."),
-    "data": ("archspec.cli.data:data", "Sample data."),
-    "plugins": ("archspec.cli.plugins:plugins", "What is installed, and what it offers."),
+    "check": "archspec.cli.check:check",
+    "build": "archspec.cli.build:build",
+    "train": "archspec.cli.train:train",
+    "eval": "archspec.cli.evaluate:evaluate",
+    "predict": "archspec.cli.predict:predict",
+    "data": "archspec.cli.data:data",
+    "plugins": "archspec.cli.plugins:plugins",
 }
 
 
@@ -32,7 +31,7 @@ class _LazyGroup(click.RichGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module, _, name = _COMMANDS[cmd_name][0].partition(":")
+        module, _, name = _COMMANDS[cmd_name].partition(":")
         command: click.Command = getattr(import_module(module), name)
         return command
 
@@ -79,7 +78,4 @@ def run(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         return 130
-    except BrokenPipeError:  # `archspec ... | head`
-        sys.stderr.close()
-        return 1
     return code if isinstance(code, int) else 0  # what `Exit(code)` ended with

@@ -58,6 +58,6 @@ def _check_one(spec: str, overrides: tuple[str, ...], plugins: Plugins, *, quiet
 
 
 def _notes(plan: Plan) -> list[str]:
-    if plan.blocks[-1].kind == "softmax":
+    if plan.logits_end is not None:
         return ["the head ends in softmax; training takes the logits before it, as its loss needs"]
     return []

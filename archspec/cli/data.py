@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -42,17 +41,14 @@ def sample(plugins: Plugins, name: str, folder: str, as_json: bool) -> None:
 
 def _write_whole(target: Path, write: Callable[[Path], dict[str, int]]) -> dict[str, int]:
     """Write into a folder beside `target`, which takes its place when it is complete."""
+    target = target.resolve()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as beside:
+            images = write(Path(beside))
+            target.mkdir(exist_ok=True)
+            for child in sorted(Path(beside).iterdir()):
+                child.rename(target / child.name)
     except OSError as error:
         raise DataError(f"'{target}' cannot be written: {error.strerror or error}", file=target) from error
-    try:
-        images = write(beside)
-        beside.chmod(0o755)  # mkdtemp's folders are their owner's alone
-        if target.exists():
-            target.rmdir()
-        beside.rename(target)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return images

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from functools import reduce
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from archspec.cli.output import checkpoint_option, device_option, json_option, print_json, set_option, workers_option
+from archspec.cli.output import (
+    checkpoint_option,
+    device_option,
+    json_option,
+    print_json,
+    say,
+    set_option,
+    workers_option,
+)
 from archspec.errors import DataError
 from archspec.plugins import Plugins
+
+if TYPE_CHECKING:
+    from archspec.data import ImageData, ImageIndex
 
 
 @click.command("eval")
@@ -37,24 +49,22 @@ def evaluate(
 
     With `--data`, `--set data.OPTION=VALUE` reaches its options.
     """
-    from archspec.data.index import ImageIndex
-    from archspec.training.recipe import choose_data, split_overrides
-    from archspec.training.run import open_run
+    from archspec.training.recipe import choose_data, load_data, split_overrides
+    from archspec.training.run import open_run, refuse_other_images
 
     opened = open_run(Path(run), plugins)
     of_spec, of_recipe, of_data = split_overrides(overrides)
     if of_spec or of_recipe:
         raise click.UsageError(f"eval can set the data's options (data.…) only, not '{(of_spec + of_recipe)[0]}'.")
-    if of_data and data is None:
-        raise click.UsageError("--set data.… goes with --data.")
-    choice = opened.data if data is None else choose_data(data, of_data, plugins)
+    own = opened.path / "data.yaml"
+    choice = load_data(own, of_data, plugins) if data is None else choose_data(data, of_data, plugins)
     images = choice.data.offer.make(choice.data, opened.recipe.seed)
+    for note in images.notes:
+        say("data", note)
+    if choice == opened.data and images.drawn:  # drawn anew from other images, a split could hold what was trained on
+        refuse_other_images(opened, images, images.splits)
     split = split or ("test" if "test" in images.splits else "validation")
-    if split not in (*images.splits, "all"):
-        help = f"splits: {', '.join(images.splits)}, all"
-        raise DataError(f"the data has no split '{split}'", file=images.root, help=help)
-    chosen = list(images.splits.values()) if split == "all" else [images.splits[split]]
-    index = reduce(ImageIndex.join, chosen).relabel(images.classes, opened.classes)
+    index = _choose(images, split).relabel(images.classes, opened.classes)
 
     from archspec.training.inference import Classifier
 
@@ -68,3 +78,12 @@ def evaluate(
         f"{run} ({checkpoint}, epoch {classifier.epoch}) on {split}: {result.images:,} images, "
         f"top-1 {result.top1:.2%}, top-{top5} {result.top5:.2%}, loss {result.loss:.4f}"
     )
+
+
+def _choose(data: ImageData, split: str) -> ImageIndex:
+    """The images of a split, or of all splits."""
+    if split not in (*data.splits, "all"):
+        help = f"splits: {', '.join(data.splits)}, all"
+        raise DataError(f"the data has no split '{split}'", file=data.root, help=help)
+    chosen = list(data.splits.values()) if split == "all" else [data.splits[split]]
+    return reduce(lambda first, second: first.join(second), chosen)

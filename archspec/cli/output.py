@@ -29,7 +29,7 @@ checkpoint_option = click.option(
 
 def print_json(document: Any) -> None:
     """Write a document to standard output."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    click.echo(json.dumps(document, indent=2, allow_nan=False))
 
 
 def say(label: str, text: str) -> None:

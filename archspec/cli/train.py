@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
-from click import get_current_context
-from click.core import ParameterSource
 from click.exceptions import Exit
 
 from archspec.cli.output import device_option, human, json_option, print_json, say, set_option, workers_option
@@ -19,7 +17,6 @@ from archspec.plugins import Plugins
 from archspec.spec.load import load_spec
 
 if TYPE_CHECKING:
-    from archspec.training.run import Run
     from archspec.training.session import Session
 
 
@@ -28,8 +25,8 @@ class TrainOptions:
     """The command line of `train`, as it was typed."""
 
     spec: str | None
-    data: str
-    recipe: str
+    data: str | None
+    recipe: str | None
     overrides: tuple[str, ...]
     out: str | None
     resume: str | None
@@ -39,10 +36,10 @@ class TrainOptions:
 
 @click.command()
 @click.argument("spec", required=False)
-@click.option("--data", default="imagefolder", show_default=True, metavar="NAME[:ROOT]", help="The data set.")
-@click.option("--recipe", default="default", show_default=True, metavar="NAME|FILE", help="How to train.")
-@click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training images.")
-@click.option("--batch-size", type=click.IntRange(min=2), help="Images in a step.")
+@click.option("--data", metavar="NAME[:ROOT]", help="The data set.  [default: imagefolder, which reads ./data]")
+@click.option("--recipe", metavar="NAME|FILE", help="How to train.  [default: default]")
+@click.option("--epochs", type=click.IntRange(1, 100_000), help="Passes over the training images.")
+@click.option("--batch-size", type=click.IntRange(2, 65_536), help="Images in a step.")
 @click.option("--lr", type=click.FloatRange(min=0, min_open=True), help="Learning rate at the schedule's peak.")
 @click.option("--seed", type=click.IntRange(min=0, max=2**31 - 1), help="Of everything random.")
 @click.option("--out", metavar="RUN", help="The run directory.  [default: runs/NAME-TIME]")
@@ -87,8 +84,8 @@ def _new(options: TrainOptions, plugins: Plugins) -> Session:
     of_spec, of_recipe, of_data = split_overrides(options.overrides)
     spec = load_spec(options.spec, of_spec, plugins=plugins)
     plan_network(spec)
-    recipe = load_recipe(options.recipe, of_recipe, plugins)
-    choice = choose_data(options.data, of_data, plugins)
+    recipe = load_recipe(options.recipe or "default", of_recipe, plugins)
+    choice = choose_data(options.data or "imagefolder", of_data, plugins)
     out = Path(options.out) if options.out else new_run_path(spec.name)
     check_new_run(out)
     data = choice.data.offer.make(choice.data, recipe.seed)
@@ -96,9 +93,8 @@ def _new(options: TrainOptions, plugins: Plugins) -> Session:
 
     device = training.choose_device(options.device)
     fitted = training.fit_head(spec, data)
-    command, workers = sys.argv, options.workers
     session = training.new_session(
-        fitted, recipe, choice, data, out=out, command=command, device=device, workers=workers
+        fitted, recipe, choice, data, plugins, out=out, command=sys.argv, device=device, workers=options.workers
     )
     _introduce(session, spec.head.classes)
     return session
@@ -107,7 +103,7 @@ def _new(options: TrainOptions, plugins: Plugins) -> Session:
 def _resumed(options: TrainOptions, path: str, plugins: Plugins) -> Session:
     """The session of a run directory. Settings given again must be those of the run."""
     from archspec.training.changes import refuse_changes
-    from archspec.training.recipe import choose_data, load_recipe, split_overrides
+    from archspec.training.recipe import choose_data, load_data, load_recipe, split_overrides
     from archspec.training.run import open_run
 
     run = open_run(Path(path), plugins)
@@ -116,10 +112,10 @@ def _resumed(options: TrainOptions, path: str, plugins: Plugins) -> Session:
     of_spec, of_recipe, of_data = split_overrides(options.overrides)
     of_spec.append(f"head.classes={len(run.classes)}")
     spec = load_spec(options.spec or run.path / "spec.yaml", of_spec, plugins=plugins)
-    recipe = load_recipe(options.recipe if _typed("recipe") else str(run.path / "recipe.yaml"), of_recipe, plugins)
-    refuse_changes(run, spec, recipe)
-    if _typed("data"):
-        refuse_changes(run, choose_data(options.data, of_data, plugins))
+    recipe = load_recipe(options.recipe or str(run.path / "recipe.yaml"), of_recipe, plugins)
+    own = run.path / "data.yaml"
+    choice = choose_data(options.data, of_data, plugins) if options.data else load_data(own, of_data, plugins)
+    refuse_changes(run, spec, recipe, choice)
     data = run.data.data.offer.make(run.data.data, run.recipe.seed)
     from archspec.training import session as training
 
@@ -130,11 +126,6 @@ def _resumed(options: TrainOptions, path: str, plugins: Plugins) -> Session:
     return session
 
 
-def _typed(option: str) -> bool:
-    """Whether the user gave an option that has a default."""
-    return get_current_context().get_parameter_source(option) is ParameterSource.COMMANDLINE
-
-
 def _introduce(session: Session, spec_classes: int) -> None:
     """Say what is about to happen, a line each."""
     run, data, recipe, plan = session.run, session.data, session.run.recipe, session.trainer.network.plan
@@ -143,7 +134,7 @@ def _introduce(session: Session, spec_classes: int) -> None:
     say("network", f"{plan.name} at {size}: {plan.parameters:,} parameters, {human(plan.macs)} MACs")
     if spec_classes != len(data.classes):
         say("", f"the data has {len(data.classes)} classes and the spec {spec_classes:,}: the head follows the data")
-    if plan.blocks[-1].name == "softmax":
+    if plan.logits_end is not None:
         say("", "the head ends in softmax: training takes the logits before it")
     sizes = ", ".join(f"{split} {len(index):,}" for split, index in data.splits.items())
     say("data", f"{data.name} {data.root}: {sizes}; {len(data.classes)} classes")
@@ -154,7 +145,7 @@ def _introduce(session: Session, spec_classes: int) -> None:
     method = f"{optimizer.offer.name}{rate}, {schedule}"
     say("recipe", f"{recipe.epochs} epochs, batch {recipe.batch_size}, {method}, seed {recipe.seed}")
     device, workers = session.trainer.normalize.device, session.trainer.train_loader.workers
-    say("device", f"{device}, {run.threads} threads, {workers} loader workers")
+    say("device", f"{device}, {run.info.threads} threads, {workers} loader workers")
 
 
 def _run(session: Session) -> float | None:
@@ -173,28 +164,25 @@ def _run(session: Session) -> float | None:
             for result in fit(session):
                 if isinstance(result, EpochResult):
                     speeds.append(result.images_per_second)
-                    progress.epoch(result, best=session.best is not None and session.best["epoch"] == result.epoch)
+                    progress.epoch(result, best=session.best is not None and session.best.epoch == result.epoch)
                 else:
                     progress.step(result)
     except KeyboardInterrupt:
-        kept = f"go on with: archspec train --resume {run.path}" if run.last.exists() else "nothing is kept yet"
+        kept = f"go on with: archspec train --resume {run.path}" if session.best else "nothing is kept yet"
         say("", f"interrupted; {kept}")
         raise Exit(130) from None
-    _conclude(run, session.best or {})
+    if session.best is not None:
+        say("best", f"epoch {session.best.epoch}: validation {session.best.top1:.1%}, loss {session.best.loss:.3f}")
+    say("next", f"archspec eval {run.path}")
     return sum(speeds) / len(speeds)
 
 
-def _conclude(run: Run, best: dict[str, Any]) -> None:
-    say("best", f"epoch {best['epoch']}: validation {best['top1']:.1%}, loss {best['loss']:.3f}")
-    say("next", f"archspec eval {run.path}")
-
-
 def _document(session: Session, speed: float | None) -> dict[str, Any]:
-    metrics, best = session.run.metrics(), session.best or {}
+    metrics, best = session.run.metrics(), session.best
     return {
         "run": str(session.run.path),
         "epochs": len(metrics),
-        "best": {"epoch": best["epoch"], "metrics": best},
-        "last": metrics[-1],
+        "best": {"epoch": best.epoch, "metrics": best.model_dump()} if best else None,
+        "last": metrics[-1].model_dump() if metrics else None,
         "images_per_second": speed,
     }

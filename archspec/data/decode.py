@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import struct
+import warnings
 from pathlib import Path
 
 from PIL import Image, ImageOps
@@ -10,8 +10,6 @@ from PIL import Image, ImageOps
 from archspec.errors import DataError
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
-"""What Pillow raises for a file that is no image, is cut short, or is too large to be one."""
 
 
 def mode_for(channels: int) -> str:
@@ -22,7 +20,7 @@ def mode_for(channels: int) -> str:
 
     """
     if channels not in _MODES:
-        raise DataError(f"images have 1, 3 or 4 channels, not {channels}", help="set `input.channels` of the spec")
+        raise DataError(f"images have 1, 3 or 4 channels, not {channels}", help="change the spec's `input.channels`")
     return _MODES[channels]
 
 
@@ -34,11 +32,11 @@ def read_image(path: Path, channels: int) -> Image.Image:
 
     """
     try:
-        with Image.open(path) as image:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:  # a result or an error, no murmur
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
             return _convert(image, mode_for(channels))
-    except _DAMAGE as error:
+    except Exception as error:  # a damaged file makes Pillow raise nearly anything
         raise unreadable(path, error) from error
 
 
@@ -50,9 +48,9 @@ def probe_image(path: Path) -> None:
 
     """
     try:
-        with Image.open(path):
+        with warnings.catch_warnings(action="ignore"), Image.open(path):
             pass
-    except _DAMAGE as error:
+    except Exception as error:  # a damaged file makes Pillow raise nearly anything
         raise unreadable(path, error) from error
 
 

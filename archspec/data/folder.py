@@ -6,17 +6,17 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from archspec.data.index import TEST, TRAIN, VALIDATION, ImageData, ImageIndex, stratified
 from archspec.errors import DataError
+from archspec.paths import is_file, is_folder
 
 _SPLITS = {
     TRAIN: ("train", "training"),
     VALIDATION: ("validation", "valid", "val", "dev"),
     TEST: ("test", "testing"),
 }
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jfif")
+_KNOWN = "jpg jpeg jpe jfif jp2 png apng webp avif bmp dib gif tif tiff ppm pgm pbm pnm tga pcx ico"
+_SUFFIXES = tuple(f".{suffix}" for suffix in _KNOWN.split(" "))
 _LAYOUT = "a data folder holds train/CLASS/*.jpg (with val and test beside it), or CLASS/*.jpg alone"
 
 
@@ -28,25 +28,34 @@ def open_folder(root: Path, validation: float, test: float, seed: int) -> ImageD
             training split lacks.
 
     """
-    if not root.is_dir():
-        what = "is a file, not a folder" if root.exists() else "does not exist"
+    if not is_folder(root):
+        what = "is a file, not a folder" if is_file(root) else "does not exist"
         raise DataError(f"the data folder '{root}' {what}", file=root, help=_LAYOUT)
     folders = _split_folders(root)
     classes, index = _scan(folders.get(TRAIN, root), root)
     notes: list[str] = []
     splits = {TRAIN: index}
-    for split, folder in folders.items():
-        if split != TRAIN:
-            splits[split] = _scan_known(folder, root, classes, split, notes)
-    if VALIDATION not in splits:
-        shares = [validation, 0.0 if folders else test]
-        kept, tested, left = stratified(index.labels, shares, seed)
-        splits[VALIDATION], splits[TRAIN] = index.select(kept), index.select(left)
-        if len(tested):
-            splits[TEST] = index.select(tested)
-        sizes = f"{len(kept):,} for validation" + (f" and {len(tested):,} for test" if len(tested) else "")
-        notes.append(f"there is no validation split: of {len(index):,} images, {sizes} are kept out of training")
-    return ImageData("imagefolder", root, classes, splits, tuple(notes))
+    for split in (VALIDATION, TEST):
+        if split in folders:
+            splits[split] = _scan_known(folders[split], root, classes, split, notes)
+    drawn = VALIDATION not in splits
+    if drawn:
+        splits |= _draw(index, validation, 0.0 if folders else test, seed, notes)
+    return ImageData("imagefolder", root, classes, splits, drawn, tuple(notes))
+
+
+def _draw(index: ImageIndex, validation: float, test: float, seed: int, notes: list[str]) -> dict[str, ImageIndex]:
+    """Splits drawn from one index, by the seed."""
+    kept, tested, left = stratified(index.labels, [validation, test], seed)
+    if not len(kept):
+        message = f"'{index.root}' has one image a class, and none can be kept for validation"
+        raise DataError(message, file=index.root, help="give every class more images, or the folder a val split")
+    splits = {TRAIN: index.select(left), VALIDATION: index.select(kept)}
+    if len(tested):
+        splits[TEST] = index.select(tested)
+    sizes = f"{len(kept):,} for validation" + (f" and {len(tested):,} for test" if len(tested) else "")
+    notes.append(f"there is no validation split: of {len(index):,} images, {sizes} are kept out of training")
+    return splits
 
 
 def _split_folders(root: Path) -> dict[str, Path]:
@@ -67,14 +76,16 @@ def _split_folders(root: Path) -> dict[str, Path]:
 
 def _scan(folder: Path, root: Path) -> tuple[tuple[str, ...], ImageIndex]:
     """The classes of a folder in alphabetical order, and its images."""
-    names, paths, labels = [], [], []
+    names: list[str] = []
+    paths: list[str] = []
+    labels: list[int] = []
     for label, class_folder in enumerate(_folders(folder)):
-        images = list(_images(class_folder))
+        images = list(_images(class_folder, root))
         if not images:
             help = "every class needs images; take the folder away, or name it with a dot in front"
             raise DataError(f"the class folder '{class_folder}' holds no images", file=class_folder, help=help)
-        names.append(class_folder.name)
-        paths += [os.path.relpath(image, root) for image in images]
+        names.append(_class_name(class_folder))
+        paths += images
         labels += [label] * len(images)
     if not names:
         raise DataError(f"the data folder '{folder}' holds no class folders", file=folder, help=_LAYOUT)
@@ -84,36 +95,58 @@ def _scan(folder: Path, root: Path) -> tuple[tuple[str, ...], ImageIndex]:
     return tuple(names), ImageIndex(root, paths, labels)
 
 
+def _class_name(folder: Path) -> str:
+    try:
+        folder.name.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"the name of the class folder {folder.name!a} is not UTF-8", file=folder.parent) from None
+    return folder.name
+
+
 def _scan_known(folder: Path, root: Path, classes: tuple[str, ...], split: str, notes: list[str]) -> ImageIndex:
     """The images of a split, labelled by the training split's classes."""
     known = {name: label for label, name in enumerate(classes)}
-    paths, labels = [], []
+    paths: list[str] = []
+    labels: list[int] = []
     for class_folder in _folders(folder):
-        images = list(_images(class_folder))
-        if class_folder.name not in known and images:
+        images = list(_images(class_folder, root))
+        if class_folder.name in known:
+            paths += images
+            labels += [known[class_folder.name]] * len(images)
+        elif images:
             help = f"the training split's classes are {', '.join(classes[:10])}{', ...' if len(classes) > 10 else ''}"
-            raise DataError(
-                f"'{class_folder}' holds images of a class that the training split lacks", file=class_folder, help=help
-            )
-        paths += [os.path.relpath(image, root) for image in images]
-        labels += [known[class_folder.name]] * len(images) if images else []
+            message = f"'{class_folder}' holds images of a class that the training split lacks"
+            raise DataError(message, file=class_folder, help=help)
     if not paths:
         raise DataError(f"the {split} split '{folder}' holds no images", file=folder, help=_LAYOUT)
-    absent = [name for label, name in enumerate(classes) if label not in set(labels)]
+    there = set(labels)
+    absent = [name for label, name in enumerate(classes) if label not in there]
     if absent:
         notes.append(f"the {split} split has no images of {', '.join(absent)}")
-    return ImageIndex(root, paths, np.array(labels))
+    return ImageIndex(root, paths, labels)
 
 
 def _folders(folder: Path) -> list[Path]:
-    with os.scandir(folder) as entries:
-        return sorted(Path(entry.path) for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(Path(entry.path) for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+    except OSError as error:
+        raise _unreadable(error) from error
 
 
-def _images(folder: Path) -> Iterator[Path]:
-    """The images below a folder, in order; hidden files are left out."""
-    for parent, folders, files in os.walk(folder):
+def _images(folder: Path, root: Path) -> Iterator[str]:
+    """The images below a folder, in order, as paths below `root`; hidden files are left out."""
+    for parent, folders, files in os.walk(folder, onerror=_refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        below = os.path.relpath(parent, root)
         for name in sorted(files):
             if name.lower().endswith(_SUFFIXES) and not name.startswith("."):
-                yield Path(parent, name)
+                yield f"{below}{os.sep}{name}"
+
+
+def _refuse(error: OSError) -> None:
+    raise _unreadable(error) from error
+
+
+def _unreadable(error: OSError) -> DataError:
+    return DataError(f"the folder '{error.filename}' cannot be read: {error.strerror}", file=error.filename)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +30,12 @@ class ImageIndex:
     def path(self, position: int) -> Path:
         """The file of one image."""
         return self.root / os.fsdecode(bytes(self._paths[position]))
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the paths and labels: the same images give the same digits."""
+        digest = hashlib.sha256(self.labels.tobytes())
+        digest.update(b"\0".join(self._paths.tolist()))
+        return digest.hexdigest()
 
     def select(self, positions: np.ndarray) -> ImageIndex:
         """The images at these positions, in this order."""
@@ -68,6 +75,8 @@ class ImageData:
     root: Path
     classes: tuple[str, ...]
     splits: dict[str, ImageIndex]
+    drawn: bool = False
+    """Whether a split was drawn from the images of another, rather than found."""
     notes: tuple[str, ...] = ()
     """What was noticed and does no harm, a sentence each: a class that a split lacks, a split that was made."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
@@ -16,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from archspec.data.decode import read_image
 from archspec.data.index import ImageIndex
-from archspec.data.randomness import SAMPLE, epoch_order, seed_everything
+from archspec.data.randomness import SAMPLE, epoch_order, seed_generator
 from archspec.data.transforms import Transform
 from archspec.errors import DataError
 
@@ -56,7 +57,7 @@ class _Images(Dataset[Any]):
             image = read_image(self.index.path(position), self.channels)
         except DataError as error:
             return error
-        seed_everything(SAMPLE, self.seed, epoch, position)
+        seed_generator(SAMPLE, self.seed, epoch, position)
         return self.transform(image), int(self.index.labels[position]), position
 
 
@@ -113,12 +114,18 @@ class Loader:
     ) -> None:
         self.index, self.workers = index, workers
         self._keys = _Keys(len(index), batch_size, shuffle=shuffle, seed=seed)
-        self._loader: DataLoader[Batch | DataError] = DataLoader(
-            _Images(index, channels, transform, seed),
+        with warnings.catch_warnings(action="ignore"):  # of more workers than cores, which the user asked for
+            self._loader = self._make_loader(channels, transform, seed, pin_memory)
+
+    def _make_loader(
+        self, channels: int, transform: Transform, seed: int, pin_memory: bool
+    ) -> DataLoader[Batch | DataError]:
+        return DataLoader(
+            _Images(self.index, channels, transform, seed),
             batch_sampler=self._keys,
             collate_fn=_collate,
-            num_workers=workers,
-            persistent_workers=workers > 0,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
             pin_memory=pin_memory,
             generator=torch.Generator(),  # its own, or it moves the global one
             worker_init_fn=_ignore_interrupts,
@@ -138,5 +145,5 @@ class Loader:
         self._keys.epoch = epoch
         for batch in self._loader:
             if isinstance(batch, DataError):
-                raise batch
+                raise DataError(batch.message, file=batch.file, help=batch.help)  # a new one, without a cycle to itself
             yield batch

@@ -69,5 +69,6 @@ def preprocessing_for(
     mean, std = mean or usual_mean, std or usual_std
     for name, values in (("mean", mean), ("std", std)):
         if len(values) != channels:
-            raise DataError(f"`{name}` has {len(values)} values, but the network's input has {channels} channels")
+            message = f"the recipe's `{name}` has {len(values)} values, and the network's input {channels} channels"
+            raise DataError(message, help=f"give it {channels}, as in --set recipe.{name}={[0.5] * channels}")
     return Preprocessing(channels=channels, size=input.size, crop=crop, mean=mean, std=std)

@@ -25,12 +25,12 @@ def seed_for(purpose: int, *place: int) -> int:
     return state >> 1
 
 
-def seed_everything(purpose: int, *place: int) -> None:
-    """Seed what transforms and the network draw from: torch's generator of the CPU and, if used, of the GPUs."""
+def seed_generator(purpose: int, *place: int, device: torch.device | None = None) -> None:
+    """Seed what transforms and the network draw from: torch's generator of the CPU, and that of the device."""
     seed = seed_for(purpose, *place)
     torch.default_generator.manual_seed(seed)
-    if torch.cuda.is_initialized():
-        torch.cuda.manual_seed_all(seed)
+    if device is not None and device.type != "cpu":
+        torch.get_device_module(device).manual_seed(seed)
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> torch.Tensor:

@@ -40,7 +40,7 @@ class EvaluationTransform:
     def __call__(self, image: Image.Image) -> np.ndarray:
         height, width = self.preprocessing.size
         scale = max(wanted / have for wanted, have in zip(self.preprocessing.resize, reversed(image.size), strict=True))
-        box_height, box_width = height / scale, width / scale
+        box_height, box_width = min(height / scale, image.height), min(width / scale, image.width)  # but for rounding
         left, top = (image.width - box_width) / 2, (image.height - box_height) / 2
         box = (left, top, left + box_width, top + box_height)
         return _pixels(image.resize((width, height), Image.Resampling.BILINEAR, box=box))
@@ -52,15 +52,20 @@ def _pixels(image: Image.Image) -> np.ndarray:
 
 
 class Normalize:
-    """uint8 from 0 to 255 -> float32, (value / 255 - mean) / std per channel, on the device of the network."""
+    """How a batch enters the network: on its device, (value / 255 - mean) / std per channel, in its memory format."""
 
-    def __init__(self, preprocessing: Preprocessing, device: torch.device) -> None:
+    def __init__(self, preprocessing: Preprocessing, device: torch.device, *, channels_last: bool = True) -> None:
         shape = (1, -1, 1, 1)
         self.scale = 1 / (255 * torch.tensor(preprocessing.std, device=device).view(shape))
         self.offset = -torch.tensor(preprocessing.mean, device=device).view(shape) * 255 * self.scale
         self.device = device
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
 
     def __call__(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) of uint8 -> (B, C, H, W) of float32, in the same memory format."""
-        images = images.to(self.device, non_blocking=True)
-        return torch.addcmul(self.offset, images.to(torch.float32), self.scale)
+        """(B, C, H, W) of uint8 -> (B, C, H, W) of float32."""
+        images = self.move(images).to(torch.float32, memory_format=self.memory_format)
+        return torch.addcmul(self.offset, images, self.scale)
+
+    def move(self, tensor: Tensor) -> Tensor:
+        """The tensor on the device. Only batches for CUDA are pinned, and only those may be copied in passing."""
+        return tensor.to(self.device, non_blocking=self.device.type == "cuda")

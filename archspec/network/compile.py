@@ -15,6 +15,7 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from archspec.errors import CutError, WeightsError
 from archspec.network.init import initialise
 from archspec.plan.operations import BatchNorm, Conv, Operation
 from archspec.plan.plan import Plan, Step
@@ -86,14 +87,14 @@ def compile_network(
     in evaluation mode, its parameters need no gradient, and folded norms are `nn.Identity`, so names stay.
 
     Raises:
-        ValueError: nothing is named `start` or `end`, or no block lies between them.
-        KeyError: `state` lacks a tensor.
+        CutError: nothing is named `start` or `end`, or no block lies between them.
+        WeightsError: `state` lacks a tensor, or has one of another shape.
 
     """
     first = plan.border(start) if start is not None else 0
     last = plan.border(end) if end is not None else len(plan.blocks)
     if first >= last:
-        raise ValueError(f"no block of {plan.name} lies from '{start}' up to '{end}'")
+        raise CutError(f"no block of {plan.name} lies from '{start}' up to '{end}'")
     begin, stop = plan.blocks[first].start, plan.blocks[last - 1].stop
     steps = plan.steps[begin:stop]
     compiler = _Compiler(plan, begin, stop)
@@ -103,14 +104,28 @@ def compile_network(
     if state is None:
         initialise(network, steps, plan.init)
     else:
-        network.load_state_dict({name: state[name] for name in network.state_dict()})
+        _fill(network, state)
     if fold:
         _fold(network)
     return network
 
 
+def _fill(network: Network, state: Mapping[str, Tensor]) -> None:
+    own = network.state_dict()
+    for name, tensor in own.items():
+        if name not in state or state[name].shape != tensor.shape:
+            there = tuple(state[name].shape) if name in state else "missing"
+            raise WeightsError(f"the state's '{name}' is {there}, and {network.plan.name} needs {tuple(tensor.shape)}")
+    network.load_state_dict({name: state[name] for name in own})
+
+
 def build_network(spec: ArchSpec | Path | str) -> Network:
-    """A spec, its file or its zoo name -> the compiled network."""
+    """A spec, its file or its zoo name -> the compiled network.
+
+    Raises:
+        ArchspecError: there is no such spec, or it is wrong.
+
+    """
     return compile_network(plan_network(spec if isinstance(spec, ArchSpec) else load_spec(spec)))
 
 

@@ -51,22 +51,14 @@ class Builder:
         self._style: Style | None = None
 
     @contextmanager
-    def part(self, name: str, style: Style | None = None) -> Iterator[None]:
-        """Write inside a part of the network, in its style."""
-        previous, self._style = self._style, style
-        with self.scope(name):
-            yield
-        self._style = previous
-
-    @contextmanager
-    def scope(self, name: str, role: Role | None = None) -> Iterator[None]:
-        """Write inside a named scope, which becomes a module of its own with one output."""
-        before = self._prefix, self._role
-        self._prefix, self._role = f"{self._prefix}{name}.", role or self._role
+    def scope(self, name: str, *, role: Role | None = None, style: Style | None = None) -> Iterator[None]:
+        """Write inside a named scope, which becomes a module of its own with one output, in a role and a style."""
+        before = self._prefix, self._role, self._style
+        self._prefix, self._role, self._style = f"{self._prefix}{name}.", role or self._role, style or self._style
         try:
             yield
         finally:
-            self._prefix, self._role = before
+            self._prefix, self._role, self._style = before
 
     @property
     def style(self) -> Style:
@@ -81,8 +73,8 @@ class Builder:
 
         """
         shape = operation.output_shape(*(value.shape for value in inputs))
-        if min(shape) < 1:
-            raise ImpossibleShape(f"a map below 1 px: {shape}")
+        if shape[0] < 1:
+            raise ImpossibleShape(f"an operation '{name}' that makes {shape[0]} channels")
         full = self._prefix + name
         if full in self._names and not operation.parameters():
             full = next(numbered for count in range(2, 1_000) if (numbered := f"{full}{count}") not in self._names)

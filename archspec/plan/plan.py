@@ -13,7 +13,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from archspec.errors import CutError
 from archspec.plan.operations import Operation, Shape
+
+SOFTMAX = "softmax"
+"""The name of the block that turns logits into probabilities, where the spec asks for it."""
 
 Role = Literal["main", "shortcut", "gate"]
 """`main` is the path that papers draw; shortcuts and gates count for cost, and not for depth."""
@@ -156,10 +160,16 @@ class Plan:
         """The position in `blocks` of a block, or of a stage's first block: where a network can be cut.
 
         Raises:
-            ValueError: nothing has that name.
+            CutError: nothing has that name.
 
         """
         for position, block in enumerate(self.blocks):
             if block.name == name or block.name.startswith(f"{name}."):
                 return position
-        raise ValueError(f"'{name}' is no block of {self.name}; blocks are {', '.join(b.name for b in self.blocks)}")
+        help = f"blocks: {', '.join(block.name for block in self.blocks)}"
+        raise CutError(f"'{name}' is no block of {self.name}", help=help)
+
+    @property
+    def logits_end(self) -> str | None:
+        """Where to cut for logits: before a softmax at the end, or None where there is none."""
+        return SOFTMAX if self.blocks[-1].name == SOFTMAX else None

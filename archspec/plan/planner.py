@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
+from typing import Any
 
-from archspec.errors import Diagnostic, Path, PlanError
-from archspec.offers import Options
+from archspec.errors import Diagnostic, KeyPath, PlanError, PluginError
+from archspec.offers import Offer, Options
 from archspec.plan.builder import Builder, Value
 from archspec.plan.operations import ImpossibleShape
-from archspec.plan.plan import Block, Plan
+from archspec.plan.plan import SOFTMAX, Block, Plan
 from archspec.spec.arch import ArchSpec
 from archspec.spec.parts import Style
 from archspec.spec.settings import locate
@@ -29,8 +31,24 @@ def plan_network(spec: ArchSpec) -> Plan:
             x = planner.write(f"stages.{index}.{repeat}", ("stages", index), block, x)
     x = planner.write("head", ("head",), spec.head, x)
     if spec.head.softmax:  # a block of its own, so that training can be cut before it
-        planner.block("softmax", ("head",), "softmax", x, lambda: planner.net.softmax(x, name="probabilities"))
+        planner.block(SOFTMAX, ("head",), SOFTMAX, x, lambda: planner.net.softmax(x, name="probabilities"))
     return Plan(spec.name, planner.net.input.shape, spec.init, tuple(planner.net.steps), tuple(planner.blocks))
+
+
+def _ask(offer: Offer[Any], net: Builder, x: Value, options: Options) -> Value:
+    """Let an offer write its part; whatever it raises of its own is reported as its plugin's fault."""
+    what = f"'{offer.name}' among {offer.kind} of {offer.origin}"
+    try:
+        output = offer.make(net, x, options)
+    except (ImpossibleShape, AssertionError):
+        raise
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{where.filename}:{where.lineno}"
+        raise PluginError(f"{what} fails: {type(error).__name__}: {error} ({place})") from error
+    if not isinstance(output, Value):
+        raise PluginError(f"{what} must return the Value that it wrote, not {output!r}")
+    return output
 
 
 class _Planner:
@@ -40,26 +58,25 @@ class _Planner:
         self.blocks: list[Block] = []
         self.rest = [stage.model_copy(update={"strides": 1}) for stage in spec.stages]
 
-    def write(self, name: str, path: Path, options: Options, x: Value) -> Value:
+    def write(self, name: str, path: KeyPath, options: Options, x: Value) -> Value:
         """Let the options' offer write its part of the network."""
         offer = options.offer
         style = options if isinstance(options, Style) else None
-        return self.block(name, path, offer.name, x, lambda: offer.make(self.net, x, options), style)
+        return self.block(name, path, offer.name, x, lambda: _ask(offer, self.net, x, options), style)
 
     def block(
-        self, name: str, path: Path, kind: str, x: Value, make: Callable[[], Value], style: Style | None = None
+        self, name: str, path: KeyPath, kind: str, x: Value, make: Callable[[], Value], style: Style | None = None
     ) -> Value:
         start = len(self.net.steps)
         try:
-            with self.net.part(name, style):
+            with self.net.scope(name, style=style):
                 output = make()
         except ImpossibleShape as error:
             raise PlanError([self.diagnostic(error, name, path, x)]) from None
-        assert isinstance(output, Value), f"'{kind}' must return the value it made, not {output!r}"
         self.blocks.append(Block(name, kind, start, len(self.net.steps), x.number, output.number))
         return output
 
-    def diagnostic(self, error: ImpossibleShape, name: str, path: Path, x: Value) -> Diagnostic:
+    def diagnostic(self, error: ImpossibleShape, name: str, path: KeyPath, x: Value) -> Diagnostic:
         wanted = (*path, error.option) if error.option else path
         note = f"the map that enters {name} is {'x'.join(map(str, x.shape))} (channels x height x width)"
         if "below 1 px" in str(error):

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from archspec.offers import Offer
@@ -23,11 +24,11 @@ def print_plugins(plugins: Plugins, offers: Mapping[str, Sequence[Offer[Any]]]) 
     table.add_column("from")
     for kind, found in offers.items():
         for position, offer in enumerate(found):
-            table.add_row("" if position else kind, offer.name, offer.summary, offer.origin)
+            table.add_row("" if position else kind, *map(escape, (offer.name, offer.summary, offer.origin)))
     console.print(table)
     outside = [plugin for plugin in plugins.plugins if not plugin.module.startswith("archspec.builtin.")]
     for plugin in outside:
-        state = f"[red]not loaded[/red]: {plugin.problem}" if plugin.problem else "loaded"
+        state = f"[red]not loaded[/red]: {escape(plugin.problem)}" if plugin.problem else "loaded"
         console.print(
             f"plugin [bold]{plugin.name}[/bold] of {plugin.origin} ({plugin.module}): {state}", highlight=False
         )

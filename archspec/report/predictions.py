@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -11,16 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-
-class Prediction(Protocol):
-    """What is shown of a prediction."""
-
-    @property
-    def image(self) -> str: ...
-    @property
-    def classes(self) -> tuple[tuple[str, float], ...]: ...
-    @property
-    def error(self) -> str | None: ...
+if TYPE_CHECKING:
+    from archspec.training.inference import Prediction
 
 
 def print_predictions(predictions: Sequence[Prediction], runners_up: int = 2) -> None:

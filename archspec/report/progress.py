@@ -3,51 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol, SupportsFloat
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-
-class Step(Protocol):
-    """What is shown of a step. Its loss may wait for the device when it is read as a number."""
-
-    @property
-    def epoch(self) -> int: ...
-    @property
-    def batch(self) -> int: ...
-    @property
-    def batches(self) -> int: ...
-    @property
-    def loss(self) -> SupportsFloat: ...
-
-
-class Validation(Protocol):
-    """What is shown of an evaluation."""
-
-    @property
-    def top1(self) -> float: ...
-    @property
-    def loss(self) -> float: ...
-
-
-class Epoch(Protocol):
-    """What is shown of an epoch."""
-
-    @property
-    def epoch(self) -> int: ...
-    @property
-    def rate(self) -> float: ...
-    @property
-    def train_loss(self) -> float: ...
-    @property
-    def train_top1(self) -> float: ...
-    @property
-    def validation(self) -> Validation: ...
-    @property
-    def seconds(self) -> float: ...
-    @property
-    def images_per_second(self) -> float: ...
+if TYPE_CHECKING:
+    from archspec.training.loop import EpochResult, StepResult
 
 
 class TrainingProgress:
@@ -77,7 +39,7 @@ class TrainingProgress:
     def __exit__(self, *error: object) -> None:
         self._progress.stop()
 
-    def step(self, step: Step) -> None:
+    def step(self, step: StepResult) -> None:
         """Move the bar, some ten times a second. The loss shown is smoothed over about ten looks."""
         now = time.monotonic()
         if self._progress.disable or (now - self._shown < 0.1 and step.batch < step.batches):
@@ -93,7 +55,7 @@ class TrainingProgress:
             loss=self._loss,
         )
 
-    def epoch(self, epoch: Epoch, *, best: bool) -> None:
+    def epoch(self, epoch: EpochResult, *, best: bool) -> None:
         """Print an epoch's line."""
         width = len(str(self.epochs))
         self.console.print(

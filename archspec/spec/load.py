@@ -11,7 +11,8 @@ from archspec.spec.arch import ArchSpec
 from archspec.spec.override import apply_override
 from archspec.spec.parts import Style
 from archspec.spec.reader import Entry, Mapping, Node, Scalar, Sequence, plain, read_document
-from archspec.spec.settings import describe, read_settings
+from archspec.spec.settings import read_settings
+from archspec.spec.wording import describe
 from archspec.spec.zoo import find_spec
 
 

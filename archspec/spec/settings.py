@@ -15,10 +15,11 @@ from typing import Any, TypeVar, cast
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from archspec.errors import Diagnostic, DocumentError, Path, Place, shorten, show_path
+from archspec.errors import Diagnostic, DocumentError, KeyPath, Place, PluginError, shorten, show_path
 from archspec.offers import Offer, Offered, Options, Settings
 from archspec.plugins import Plugins, closest
-from archspec.spec.reader import Entry, Mapping, Node, Scalar, Sequence, plain, read_scalar
+from archspec.spec.reader import Entry, Mapping, Node, Scalar, Sequence, plain
+from archspec.spec.wording import describe, say_error
 
 S = TypeVar("S", bound=Settings)
 
@@ -104,7 +105,7 @@ class _Reading:
         left = len(found) - _MOST
         return found if left <= 0 else [*found[:_MOST], Diagnostic(f"and {left:,} more errors", found[_MOST].place)]
 
-    def settings(self, model: type[S], node: Node, path: Path) -> S:
+    def settings(self, model: type[S], node: Node, path: KeyPath) -> S:
         """The settings in a map, or `_FAILED`, where a diagnostic says what is wrong."""
         if not isinstance(node, Mapping):
             self.report(f"{_subject(path)} must be a map of keys, not {describe(plain(node))}", node.place, path)
@@ -126,7 +127,7 @@ class _Reading:
             return cast(S, _FAILED)
         return cast(S, _FAILED) if failed else settings
 
-    def field(self, shape: FieldShape, node: Node, path: Path) -> Any:
+    def field(self, shape: FieldShape, node: Node, path: KeyPath) -> Any:
         if shape.many:
             if not isinstance(node, Sequence):
                 return plain(node)  # pydantic says that it must be a list
@@ -138,7 +139,7 @@ class _Reading:
         assert shape.settings is not None
         return self.settings(shape.settings, node, path)
 
-    def offer(self, marker: Offered, node: Node, path: Path) -> Options:
+    def offer(self, marker: Offered, node: Node, path: KeyPath) -> Options:
         """The options of the offer that a node names: `batch`, or `{type: batch, eps: 1e-3}`."""
         named = self.offer_name(marker, node, path)
         if named is None:
@@ -158,7 +159,7 @@ class _Reading:
         read = self.settings(offer.options, options, path)
         return cast(Options, read if read is _FAILED else read.of(offer))
 
-    def offer_name(self, marker: Offered, node: Node, path: Path) -> tuple[str, Place] | None:
+    def offer_name(self, marker: Offered, node: Node, path: KeyPath) -> tuple[str, Place] | None:
         """The name, and where it stands."""
         if isinstance(node, Mapping):
             entry = node.entries.get(marker.key)
@@ -176,7 +177,7 @@ class _Reading:
         self.report(message, node.place, path, "", self.plugins.known(marker.kind))
         return None
 
-    def translate(self, error: ErrorDetails, model: type[Settings], node: Mapping, path: Path) -> None:
+    def translate(self, error: ErrorDetails, model: type[Settings], node: Mapping, path: KeyPath) -> None:
         """A pydantic error, in our words and at its place."""
         place, where = locate(node, error["loc"])
         if error["type"] == "extra_forbidden":
@@ -191,6 +192,10 @@ class _Reading:
             self.report(
                 f"unknown key '{shorten(key)}'", key_place(node, error["loc"]), (*path, *error["loc"]), hint, note
             )
+        elif error["type"] == "model_type" and isinstance(error["input"], Options):
+            offer, base = error["input"].offer, error["ctx"]["class_name"]
+            what = f"'{offer.name}' among {offer.kind} of {offer.origin}"
+            raise PluginError(f"{what} has options that do not derive from archspec.{base}")
         elif error["type"] == "missing" and isinstance(error["loc"][-1], int):
             expected, have = error["loc"][-1] + 1, len(error["input"])
             self.report(f"{_subject((*path, *where))} must hold {expected} entries, not {have}", place, (*path, *where))
@@ -198,10 +203,10 @@ class _Reading:
             key = str(error["loc"][-1])
             self.report(f"{_subject((*path, *where))} has no '{key}'", place, (*path, *where))
         else:
-            message, hint = _say(error)
+            message, hint = say_error(error)
             self.report(f"{_subject((*path, *where))} {message}", place, (*path, *where), hint)
 
-    def report(self, message: str, place: Place, path: Path, hint: str = "", *notes: str) -> None:
+    def report(self, message: str, place: Place, path: KeyPath, hint: str = "", *notes: str) -> None:
         # one value can break one rule twice (both sides of `size: 0`), and one default every stage
         self.found.setdefault((message, place), Diagnostic(message, place, path, hint, notes))
 
@@ -225,9 +230,9 @@ def _worth_telling(errors: list[ErrorDetails], failed: set[str], model: type[Set
             yield error
 
 
-def locate(node: Node, path: Iterable[str | int]) -> tuple[Place, Path]:
+def locate(node: Node, path: Iterable[str | int]) -> tuple[Place, KeyPath]:
     """The place of the value at `path`, or of the nearest value around it that the document holds, and that path."""
-    found: Path = ()
+    found: KeyPath = ()
     for part in path:
         if isinstance(node, Mapping) and part in node.entries:
             node = node.entries[str(part)].node
@@ -239,7 +244,7 @@ def locate(node: Node, path: Iterable[str | int]) -> tuple[Place, Path]:
     return node.place, found
 
 
-def key_place(node: Node, path: Path) -> Place:
+def key_place(node: Node, path: KeyPath) -> Place:
     """The place of the last key of `path`, rather than of its value."""
     *parents, last = path
     for part in parents:
@@ -248,7 +253,7 @@ def key_place(node: Node, path: Path) -> Place:
     return node.entries[str(last)].key
 
 
-def _model_at(model: type[Settings], loc: Path) -> type[Settings]:
+def _model_at(model: type[Settings], loc: KeyPath) -> type[Settings]:
     for part in loc:
         shape = field_shapes(model).get(str(part))
         if shape is not None and shape.settings is not None:
@@ -256,77 +261,5 @@ def _model_at(model: type[Settings], loc: Path) -> type[Settings]:
     return model
 
 
-def _subject(path: Path) -> str:
+def _subject(path: KeyPath) -> str:
     return f"'{show_path(path)}'" if path else "the file"
-
-
-def describe(value: Any) -> str:
-    """A value as the user may know it: `the text 'x'`, `a list of 3`, `nothing`."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return f"the text '{shorten(value, 40)}'"
-    if isinstance(value, tuple | list):
-        return f"a list of {len(value)}"
-    return "a map" if isinstance(value, dict | Settings) else str(value)
-
-
-_MUST_BE = {
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "string_type": "text",
-    "bool_type": "true or false",
-    "tuple_type": "a list",
-    "finite_number": "a finite number",
-    "model_type": "a map",
-    "dict_type": "a map",
-}
-_MUST_COMPARE = {
-    "greater_than_equal": ("at least", "ge"),
-    "greater_than": ("more than", "gt"),
-    "less_than_equal": ("at most", "le"),
-    "less_than": ("less than", "lt"),
-}
-
-
-def _say(error: ErrorDetails) -> tuple[str, str]:
-    """What pydantic found, as the end of a sentence, and a hint."""
-    kind, context, value = error["type"], error.get("ctx", {}), error["input"]
-    if kind in _MUST_BE:
-        return f"must be {_MUST_BE[kind]}, not {describe(value)}", _type_hint(kind, value)
-    if kind in _MUST_COMPARE:
-        words, bound = _MUST_COMPARE[kind]
-        return f"must be {words} {context[bound]:,}, not {value:,}", ""
-    if kind == "literal_error":
-        expected = context["expected"]
-        known = expected.replace("'", "").replace(" or ", ", ").split(", ")
-        match = closest(value, known) if isinstance(value, str) else None
-        return f"must be {expected}, not {describe(value)}", f"did you mean '{match}'?" if match else ""
-    if kind == "too_short":
-        least = context["min_length"]
-        return f"must hold at least {least} {'entry' if least == 1 else 'entries'}, not {context['actual_length']}", ""
-    if kind == "too_long":
-        return f"must hold {context['max_length']} entries, not {context['actual_length']}", ""
-    if kind == "string_too_short":
-        return "must not be empty", ""
-    if kind == "string_too_long":
-        return f"must be at most {context['max_length']} characters long, not {len(value)}", ""
-    if kind == "value_error":
-        return str(context["error"]), ""
-    return f"is wrong: {error['msg'].lower()}", ""
-
-
-def _type_hint(kind: str, value: Any) -> str:
-    """How to mend a value of the wrong type, where that is plain."""
-    if kind == "string_type" and isinstance(value, bool | int | float):
-        return "write it in quotes"
-    if kind in ("int_type", "float_type") and isinstance(value, str) and isinstance(read_scalar(value), int | float):
-        return "take the quotes away"
-    if kind == "int_type" and isinstance(value, float) and value.is_integer():
-        return f"write {int(value)}"
-    if kind == "bool_type" and value in ("yes", "no", "on", "off"):
-        return f"write {'true' if value in ('yes', 'on') else 'false'}"
-    return ""

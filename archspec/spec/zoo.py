@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from pathlib import Path
 
-from archspec.errors import ArchspecError, shorten
+from archspec.errors import ArchspecError
+from archspec.paths import is_file, is_folder
 from archspec.plugins import closest
 
 _SUFFIXES = (".yaml", ".yml")
@@ -35,13 +35,13 @@ def find_spec(path: Path | str) -> Path:
     file, name = Path(path), str(path)
     if not name:
         raise ArchspecError("the name of the spec is empty", help=f"known names: {', '.join(zoo_names())}")
-    if os.path.isfile(file):  # noqa: PTH113  # a name that is too long is no file, and no error of its own
+    if is_file(file):
         return file
     bare = file.name == name and file.suffix not in _SUFFIXES
     if bare and name in zoo_names():
         return zoo_folder() / f"{name}.yaml"
-    if os.path.isdir(file):  # noqa: PTH112
+    if is_folder(file):
         raise ArchspecError(f"'{name}' is a folder, not a spec")
     match = closest(file.stem, zoo_names())
     help = f"did you mean the zoo's '{match}'?" if match else "known names: " + ", ".join(zoo_names())
-    raise ArchspecError(f"there is no spec '{shorten(name)}'", help=help)
+    raise ArchspecError(f"there is no spec '{name}'", help=help)

@@ -7,6 +7,7 @@ from typing import Any
 from archspec.errors import RunError
 from archspec.offers import Settings
 from archspec.spec.dump import to_data
+from archspec.training.recipe import Recipe
 from archspec.training.run import Run
 
 
@@ -19,9 +20,10 @@ def refuse_changes(run: Run, *given: Settings) -> None:
     """
     own = {type(settings): settings for settings in (run.spec, run.recipe, run.data)}
     for settings in given:
+        prefix = "recipe." if isinstance(settings, Recipe) else ""
         for path, before, now in _differences(to_data(own[type(settings)]), to_data(settings)):  # type: ignore[index]
             raise RunError(
-                f"the run '{run.path}' was started with another setting: {path} is {before} there, and {now} here",
+                f"the run '{run.path}' has another setting: {prefix}{path} is {before} there, and {now} here",
                 help="leave it out to go on with the run, or start a new run with another `--out`",
             )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import safetensors
 import torch
@@ -14,23 +13,24 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from archspec.errors import RunError
-from archspec.training.files import read_json, replace_folder, restore_folder, sha256, sync, write_json
+from archspec.training.files import find_folder, replace_folder, restore_folder, sha256, sync, write_text
+from archspec.training.records import Manifest, read_record
 
 MODEL, STATE, MANIFEST = "model.safetensors", "training.safetensors", "manifest.json"
 
 
 def save_checkpoint(
-    folder: Path, model: Mapping[str, Tensor], content: Mapping[str, Any], state: Mapping[str, Tensor] | None = None
+    folder: Path, manifest: Manifest, model: Mapping[str, Tensor], state: Mapping[str, Tensor] | None = None
 ) -> None:
     """Write a checkpoint in the place of `folder`, whole or not at all.
 
-    `content` goes into the manifest; `state` is what training needs to go on, beside the model.
+    `state` is what training needs to go on, beside the model.
 
     Raises:
         RunError: it cannot be written; what was there before is still there.
 
     """
-    writing = _writing(folder)
+    writing = folder.with_name(f".{folder.name}.writing")
     shutil.rmtree(writing, ignore_errors=True)
     hashes = {}
     try:
@@ -40,36 +40,48 @@ def save_checkpoint(
                 save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, writing / name)
                 sync(writing / name)
                 hashes[name] = sha256(writing / name)
-        write_json(writing / MANIFEST, {**content, "sha256": hashes})
+        write_text(writing / MANIFEST, manifest.model_copy(update={"sha256": hashes}).model_dump_json(indent=2) + "\n")
         replace_folder(writing, folder)
-    except (OSError, safetensors.SafetensorError) as error:
+    except BaseException as error:
+        restore_folder(folder)
         shutil.rmtree(writing, ignore_errors=True)
+        if not isinstance(error, OSError | safetensors.SafetensorError):
+            raise
         raise RunError(
             f"the checkpoint '{folder}' cannot be written: {error}", help="the one before it is whole"
         ) from error
 
 
-def _writing(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.writing")
-
-
-def open_checkpoint(folder: Path) -> dict[str, Any] | None:
-    """A checkpoint's manifest, or None where there is no checkpoint. Ends a replacement that was cut short."""
-    restore_folder(_writing(folder), folder)
-    return read_json(folder / MANIFEST) if folder.is_dir() else None
-
-
-def read_checkpoint(folder: Path, name: str = MODEL) -> dict[str, Tensor]:
-    """The tensors of one of a checkpoint's files, after its SHA-256 was compared.
+def read_checkpoint(folder: Path, name: str = MODEL) -> tuple[Manifest, dict[str, Tensor]]:
+    """A checkpoint's manifest, and the tensors of one of its files after its SHA-256 was compared.
 
     Raises:
-        RunError: the file is missing or damaged.
+        RunError: there is no such checkpoint, or it is damaged.
 
     """
-    path = folder / name
-    expected = read_json(folder / MANIFEST).get("sha256", {}).get(name)
-    if not path.is_file() or expected is None:
-        raise RunError(f"the checkpoint '{folder}' has no {name}")
+    before = _find(folder)
+    manifest = read_record(Manifest, before / MANIFEST)
+    try:
+        return manifest, _tensors(before / name, manifest)
+    except RunError:
+        there = _find(folder)
+        now = read_record(Manifest, there / MANIFEST)
+        if now == manifest:
+            raise
+        return now, _tensors(there / name, now)  # a running training has put the next one in its place meanwhile
+
+
+def _find(folder: Path) -> Path:
+    found = find_folder(folder)
+    if found is None:
+        raise RunError(f"there is no checkpoint '{folder}' yet", help="a run writes its first after its first epoch")
+    return found
+
+
+def _tensors(path: Path, manifest: Manifest) -> dict[str, Tensor]:
+    expected = manifest.sha256.get(path.name)
+    if expected is None or not path.is_file():
+        raise RunError(f"the checkpoint '{path.parent}' has no {path.name}")
     if sha256(path) != expected:
         raise RunError(
             f"the checkpoint file '{path}' is damaged: its SHA-256 is not the manifest's",
@@ -77,7 +89,7 @@ def read_checkpoint(folder: Path, name: str = MODEL) -> dict[str, Tensor]:
         )
     try:
         return dict(load_file(path))
-    except safetensors.SafetensorError as error:
+    except (safetensors.SafetensorError, OSError) as error:
         raise RunError(f"the checkpoint file '{path}' is damaged: {error}") from error
 
 
@@ -93,7 +105,12 @@ def optimizer_tensors(optimizer: Optimizer, network: nn.Module) -> dict[str, Ten
 
 
 def restore_optimizer(optimizer: Optimizer, network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Put the state of `optimizer_tensors` back."""
+    """Put the state of `optimizer_tensors` back.
+
+    Raises:
+        RunError: there is state of a parameter that the network lacks.
+
+    """
     parameters = dict(network.named_parameters())
     for full_name, value in tensors.items():
         name, _, key = full_name.rpartition("/")
@@ -101,5 +118,7 @@ def restore_optimizer(optimizer: Optimizer, network: nn.Module, tensors: Mapping
             raise RunError(f"the checkpoint holds the optimizer's state of '{name}', which the network lacks")
         parameter = parameters[name]
         if value.shape == parameter.shape:  # laid out as the parameter is, which fused kernels need
-            value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
-        optimizer.state[parameter][key] = value.detach()
+            restored = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+        else:  # a copy, since the file's own memory is mapped
+            restored = value.to(parameter.device, copy=True)
+        optimizer.state[parameter][key] = restored.detach()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from archspec.data.loader import Loader
 from archspec.data.transforms import Normalize
+from archspec.errors import RunError
 
 
 @dataclass(frozen=True)
@@ -34,26 +36,32 @@ def autocast(device: torch.device, dtype: torch.dtype | None) -> AbstractContext
 
 
 def predict_batches(
-    network: nn.Module, loader: Loader, normalize: Normalize, dtype: torch.dtype | None, *, channels_last: bool = True
+    network: nn.Module, loader: Loader, normalize: Normalize, dtype: torch.dtype | None
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Logits (B, classes), labels (B,) and positions (B,) of every image, in the index's order."""
     network.eval()
-    memory = torch.channels_last if channels_last else torch.contiguous_format
     for batch in loader.epoch():
         with torch.inference_mode(), autocast(normalize.device, dtype):
-            logits = network(normalize(batch.images).contiguous(memory_format=memory))
-        yield logits.float(), batch.labels.to(normalize.device), batch.positions
+            logits = network(normalize(batch.images))
+        yield logits.float(), normalize.move(batch.labels), batch.positions
 
 
-def evaluate(
-    network: nn.Module, loader: Loader, normalize: Normalize, dtype: torch.dtype | None, *, channels_last: bool = True
-) -> Evaluation:
-    """The network's figures on a loader's images."""
+def evaluate(network: nn.Module, loader: Loader, normalize: Normalize, dtype: torch.dtype | None) -> Evaluation:
+    """The network's figures on a loader's images.
+
+    Raises:
+        RunError: the loss is not finite.
+        DataError: an image cannot be read.
+
+    """
     images, top1, top5, loss = 0, 0, 0, 0.0
-    for logits, labels, _ in predict_batches(network, loader, normalize, dtype, channels_last=channels_last):
+    for logits, labels, _ in predict_batches(network, loader, normalize, dtype):
         best = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
         images += len(labels)
         top1 += int(best[:, 0].sum())
         top5 += int(best.any(1).sum())
         loss += float(F.cross_entropy(logits, labels, reduction="sum"))
+    if not math.isfinite(loss):
+        help = "the network's weights or statistics have run away; a smaller learning rate (--lr) usually mends it"
+        raise RunError(f"the loss in evaluation is {loss}", help=help)
     return Evaluation(top1 / images, top5 / images, loss / images, images)

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
-
-from archspec.errors import RunError
 
 
 def write_text(path: Path, text: str) -> None:
@@ -20,26 +16,7 @@ def write_text(path: Path, text: str) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     beside.replace(path)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Replace a file by a JSON document."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-
-
-def read_json(path: Path) -> Any:
-    """The JSON document in a file.
-
-    Raises:
-        RunError: there is no such file, or it holds no JSON.
-
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(f"there is no file '{path}'") from None
-    except (OSError, ValueError) as error:
-        raise RunError(f"'{path}' is damaged: {error}") from error
+    sync_folder(path.parent)
 
 
 def sha256(path: Path) -> str:
@@ -54,22 +31,42 @@ def sync(path: Path) -> None:
         os.fsync(stream.fileno())
 
 
+def sync_folder(path: Path) -> None:
+    """Flush a folder's names to the disk, where the system can: Windows cannot, and need not."""
+    if os.name == "posix":
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _old(target: Path) -> Path:
+    return target.with_name(f".{target.name}.old")
+
+
 def replace_folder(new: Path, target: Path) -> None:
     """Put a complete folder in the place of `target`, whose old content goes last.
 
-    A kill between the two renames leaves `new` complete and no `target`; `restore_folder` ends that move.
+    Between the two renames there is no `target`; `find_folder` and `restore_folder` know where it is then.
     """
-    old = target.with_name(f".{target.name}.old")
+    old = _old(target)
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
         target.rename(old)
     new.rename(target)
+    sync_folder(target.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
-def restore_folder(new: Path, target: Path) -> None:
-    """End a `replace_folder` that was cut short."""
-    old = target.with_name(f".{target.name}.old")
+def find_folder(target: Path) -> Path | None:
+    """Where the content of `target` is, for one who only reads: in its place, or beside it for a moment."""
+    return next((folder for folder in (target, _old(target)) if folder.is_dir()), None)
+
+
+def restore_folder(target: Path) -> None:
+    """Undo a `replace_folder` that was cut short. Only for the one process that writes there."""
+    old = _old(target)
     if not target.exists() and old.exists():
-        (new if new.exists() else old).rename(target)
+        old.rename(target)
     shutil.rmtree(old, ignore_errors=True)

@@ -14,8 +14,8 @@ from archspec.data.decode import read_image
 from archspec.data.index import ImageIndex
 from archspec.data.loader import Loader, default_workers
 from archspec.data.transforms import EvaluationTransform, Normalize
-from archspec.errors import DataError, RunError
-from archspec.training.checkpoint import open_checkpoint, read_checkpoint
+from archspec.errors import DataError
+from archspec.training.checkpoint import read_checkpoint
 from archspec.training.evaluation import Evaluation, autocast, evaluate
 from archspec.training.run import Run
 from archspec.training.session import choose_device, compute_dtype, logits_network
@@ -50,29 +50,30 @@ class Classifier:
     def __init__(self, run: Run, checkpoint: str, device: str) -> None:
         self.run = run
         self.device = choose_device(device)
-        folder = run.best if checkpoint == "best" else run.last
-        manifest = open_checkpoint(folder)
-        if manifest is None:
-            raise RunError(f"the run '{run.path}' has no checkpoint '{checkpoint}' yet", help="train it first")
-        self.epoch: int = manifest["epoch"]
-        network = logits_network(run.spec, read_checkpoint(folder))
-        self.channels_last = run.recipe.channels_last
-        memory = torch.channels_last if self.channels_last else torch.contiguous_format
-        self.network = network.to(device=self.device, memory_format=memory).eval()  # type: ignore[call-overload]
+        manifest, state = read_checkpoint(run.best if checkpoint == "best" else run.last)
+        self.epoch = manifest.epoch
+        preprocessing = run.info.preprocessing
+        self.normalize = Normalize(preprocessing, self.device, channels_last=run.recipe.channels_last)
+        network = logits_network(run.spec, state).to(memory_format=self.normalize.memory_format)
+        self.network = network.to(self.device).eval()
         self.dtype = compute_dtype(run.recipe.precision, self.device)
-        self.normalize = Normalize(run.preprocessing, self.device)
-        self.transform = EvaluationTransform(run.preprocessing)
+        self.transform = EvaluationTransform(preprocessing)
 
     def evaluate(self, index: ImageIndex, workers: int | None = None) -> Evaluation:
-        """The figures of a split whose labels are positions in the run's classes."""
+        """The figures of a split whose labels are positions in the run's classes.
+
+        Raises:
+            DataError: an image cannot be read.
+
+        """
         loader = Loader(
             index,
-            self.run.preprocessing.channels,
+            self.run.info.preprocessing.channels,
             self.transform,
             batch_size=self.run.recipe.batch_size,
             workers=default_workers() if workers is None else workers,
         )
-        return evaluate(self.network, loader, self.normalize, self.dtype, channels_last=self.channels_last)
+        return evaluate(self.network, loader, self.normalize, self.dtype)
 
     def predict(self, images: Sequence[Path], best: int = 5) -> Iterator[Prediction]:
         """The `best` likeliest classes of each image, in order."""
@@ -83,7 +84,7 @@ class Classifier:
         pixels, errors = [], {}
         for path in images:
             try:
-                pixels.append(self.transform(read_image(path, self.run.preprocessing.channels)))
+                pixels.append(self.transform(read_image(path, self.run.info.preprocessing.channels)))
             except DataError as error:
                 errors[path] = error.message
         shares = iter(self._probabilities(np.stack(pixels)) if pixels else ())

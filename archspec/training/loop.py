@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from archspec.data.loader import Batch, Loader
-from archspec.data.randomness import STEP, seed_everything
+from archspec.data.randomness import STEP, seed_generator
 from archspec.data.transforms import Normalize
 from archspec.errors import RunError
 from archspec.network.compile import Network
@@ -27,7 +27,7 @@ class Trainer:
 
     network: Network
     optimizer: Optimizer
-    rate: Callable[[int], float]
+    schedule: Callable[[int], float]
     """The factor on the learning rate at a step."""
     recipe: Recipe
     train_loader: Loader
@@ -38,10 +38,11 @@ class Trainer:
     scaler: torch.amp.GradScaler
     epoch: int = 0
     step: int = 0
-    base_rates: list[float] = field(default_factory=list)
+    peak_lrs: list[float] = field(init=False)
+    """The learning rate of each group at the schedule's peak."""
 
     def __post_init__(self) -> None:
-        self.base_rates = [group["lr"] for group in self.optimizer.param_groups]
+        self.peak_lrs = [group["lr"] for group in self.optimizer.param_groups]
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,10 @@ class StepResult:
     batch: int
     batches: int
     images: int
-    rate: float
+    lr: float
     loss: Tensor
     """The batch's mean loss, before the update: ()."""
-    right: Tensor
+    correct: Tensor
     """How many images of the batch were classified right: ()."""
 
 
@@ -66,7 +67,7 @@ class EpochResult:
 
     epoch: int
     step: int
-    rate: float
+    lr: float
     train_loss: float
     train_top1: float
     validation: Evaluation
@@ -82,32 +83,28 @@ def train(trainer: Trainer) -> Iterator[StepResult | EpochResult]:
         DataError: an image cannot be read.
 
     """
+    look = 1 if trainer.normalize.device.type == "cpu" else _STEPS_A_LOOK
     while trainer.epoch < trainer.recipe.epochs:
         started = time.perf_counter()
-        steps: list[StepResult] = []
+        totals, waiting = _Totals(), list[StepResult]()
         for step in train_epoch(trainer):
-            steps.append(step)
+            waiting.append(step)
+            if len(waiting) == look or step.batch == step.batches:
+                totals.add(waiting)
+                waiting.clear()
             yield step
-        losses, right = _gathered(steps)
-        images = [step.images for step in steps]
         seconds = time.perf_counter() - started
-        validation = evaluate(
-            trainer.network,
-            trainer.validation_loader,
-            trainer.normalize,
-            trainer.dtype,
-            channels_last=trainer.recipe.channels_last,
-        )
+        validation = evaluate(trainer.network, trainer.validation_loader, trainer.normalize, trainer.dtype)
         trainer.epoch += 1
         yield EpochResult(
             epoch=trainer.epoch,
             step=trainer.step,
-            rate=steps[-1].rate,
-            train_loss=sum(loss * count for loss, count in zip(losses, images, strict=True)) / sum(images),
-            train_top1=sum(right) / sum(images),
+            lr=step.lr,
+            train_loss=totals.loss / totals.images,
+            train_top1=totals.correct / totals.images,
             validation=validation,
             seconds=time.perf_counter() - started,
-            images_per_second=sum(images) / seconds,
+            images_per_second=totals.images / seconds,
         )
 
 
@@ -115,30 +112,20 @@ def train_epoch(trainer: Trainer) -> Iterator[StepResult]:
     """Train one epoch, a step at a time."""
     trainer.network.train()
     batches = len(trainer.train_loader)
-    unchecked: list[StepResult] = []
-    interval = 1 if trainer.normalize.device.type == "cpu" else _CHECKED
     for number, batch in enumerate(trainer.train_loader.epoch(trainer.epoch), start=1):
-        result = train_step(trainer, batch, number, batches)
-        unchecked.append(result)
-        if len(unchecked) == interval or number == batches:
-            _check_finite(unchecked)
-            unchecked.clear()
-        yield result
+        yield train_step(trainer, batch, number, batches)
 
 
 def train_step(trainer: Trainer, batch: Batch, number: int, batches: int) -> StepResult:
     """One step: forward, loss, backward, update."""
-    recipe, optimizer, device = trainer.recipe, trainer.optimizer, trainer.normalize.device
-    seed_everything(STEP, recipe.seed, trainer.step)  # for what the network draws
-    factor = trainer.rate(trainer.step)
-    for group, base in zip(optimizer.param_groups, trainer.base_rates, strict=True):
-        group["lr"] = base * factor
-    images = trainer.normalize(batch.images)
-    if not recipe.channels_last:
-        images = images.contiguous()
-    labels = batch.labels.to(device, non_blocking=True)
-    with autocast(device, trainer.dtype):
-        logits = trainer.network(images)
+    recipe, optimizer, normalize = trainer.recipe, trainer.optimizer, trainer.normalize
+    seed_generator(STEP, recipe.seed, trainer.step, device=normalize.device)  # for what the network draws
+    factor = trainer.schedule(trainer.step)
+    for group, peak in zip(optimizer.param_groups, trainer.peak_lrs, strict=True):
+        group["lr"] = peak * factor
+    labels = normalize.move(batch.labels)
+    with autocast(normalize.device, trainer.dtype):
+        logits = trainer.network(normalize(batch.images))
         loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
     optimizer.zero_grad()
     trainer.scaler.scale(loss).backward()
@@ -151,26 +138,31 @@ def train_step(trainer: Trainer, batch: Batch, number: int, batches: int) -> Ste
         batch=number,
         batches=batches,
         images=len(labels),
-        rate=trainer.base_rates[0] * factor,
+        lr=trainer.peak_lrs[0] * factor,
         loss=loss.detach(),
-        right=(logits.detach().argmax(1) == labels).sum(),
+        correct=(logits.detach().argmax(1) == labels).sum(),
     )
 
 
-_CHECKED = 20
+_STEPS_A_LOOK = 20
 """On a GPU, losses are looked at once in so many steps: each look waits for the device."""
 
 
-def _gathered(steps: list[StepResult]) -> tuple[list[float], list[float]]:
-    """The losses and the counts of right answers, brought to the host in one go each."""
-    losses, right = (torch.stack([getattr(step, name) for step in steps]).tolist() for name in ("loss", "right"))
-    return losses, right
+class _Totals:
+    """Sums over an epoch's steps."""
 
+    def __init__(self) -> None:
+        self.images, self.loss, self.correct = 0, 0.0, 0
 
-def _check_finite(steps: list[StepResult]) -> None:
-    for step, loss in zip(steps, _gathered(steps)[0], strict=True):
-        if not math.isfinite(loss):
-            raise RunError(
-                f"the loss is {loss} at step {step.step} (epoch {step.epoch}, batch {step.batch})",
-                help="a smaller learning rate (--lr) or a longer warm-up (recipe.warmup_epochs) usually mends it",
-            )
+    def add(self, steps: list[StepResult]) -> None:
+        """Bring the steps' figures to the host, all at once."""
+        losses = torch.stack([step.loss for step in steps]).tolist()
+        for step, loss in zip(steps, losses, strict=True):
+            if not math.isfinite(loss):
+                raise RunError(
+                    f"the loss is {loss} at step {step.step} (epoch {step.epoch}, batch {step.batch})",
+                    help="a smaller learning rate (--lr) or a longer warm-up (recipe.warmup_epochs) usually mends it",
+                )
+            self.images += step.images
+            self.loss += loss * step.images
+        self.correct += int(torch.stack([step.correct for step in steps]).sum())

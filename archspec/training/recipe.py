@@ -12,6 +12,7 @@ from pydantic import Field
 from archspec.data.preprocessing import Augmentation
 from archspec.errors import ArchspecError, Place
 from archspec.offers import Offered, Options, Settings
+from archspec.paths import is_file, is_folder
 from archspec.plugins import Plugins, closest
 from archspec.spec.override import apply_override
 from archspec.spec.reader import Entry, Mapping, Scalar, read_document
@@ -28,7 +29,7 @@ class Recipe(Settings):
     optimizer: Annotated[Options, Offered("optimizers", default="sgd")]
     schedule: Annotated[Options, Offered("schedules", default="cosine")]
     warmup_epochs: Annotated[float, Field(ge=0, le=1_000)] = 1.0
-    """Over which the learning rate rises from nothing, in a line, before the schedule begins.
+    """Over which the learning rate rises in a line, before the schedule begins.
     A tenth of the run at most."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """The share of a label's weight that is spread over all classes.  Szegedy et al. 2016."""
@@ -66,9 +67,9 @@ def load_recipe(recipe: str, overrides: Iterable[str], plugins: Plugins) -> Reci
 
     """
     path = Path(recipe)
-    if not path.is_file():
+    if recipe in recipe_names() and not is_file(path):
         path = Path(str(files("archspec.recipes"))) / f"{recipe}.yaml"
-    if not path.is_file():
+    if not is_file(path):
         match = closest(recipe, recipe_names())
         help = f"did you mean '{match}'?" if match else f"known recipes: {', '.join(recipe_names())}"
         raise ArchspecError(f"there is no recipe '{recipe}'", help=help)
@@ -87,7 +88,7 @@ def choose_data(choice: str, overrides: Iterable[str], plugins: Plugins) -> Data
     name, colon, root = choice.partition(":")
     known = plugins.offers("datasets")
     if name not in known:
-        looks_like_path = Path(choice).is_dir() or any(mark in choice for mark in "/\\.")
+        looks_like_path = is_folder(choice) or any(mark in choice for mark in "/\\.")
         match = closest(name, known)
         help = (
             f"write `--data imagefolder:{choice}`" if looks_like_path else f"did you mean '{match}'?" if match else None
@@ -97,8 +98,21 @@ def choose_data(choice: str, overrides: Iterable[str], plugins: Plugins) -> Data
     options = Mapping(place, {"type": Entry(place, Scalar(name, place))})
     if colon:
         options.entries["root"] = Entry(place, Scalar(root, place))
-    document = Mapping(place, {"data": Entry(place, options)})
-    _override(options, overrides, "data.")
+    return _read_data(Mapping(place, {"data": Entry(place, options)}), overrides, plugins)
+
+
+def load_data(path: Path, overrides: Iterable[str], plugins: Plugins) -> DataChoice:
+    """The data set that a run directory's `data.yaml` names, with `data.path=value` overrides.
+
+    Raises:
+        ArchspecError: an option is wrong.
+
+    """
+    return _read_data(read_document(path), overrides, plugins)
+
+
+def _read_data(document: Mapping, overrides: Iterable[str], plugins: Plugins) -> DataChoice:
+    _override(document, overrides, "")
     return _absolute(read_settings(DataChoice, document, plugins))
 
 
@@ -107,7 +121,7 @@ def _absolute(choice: DataChoice) -> DataChoice:
     root = getattr(choice.data, "root", None)
     if root is None:
         return choice
-    data = choice.data.model_copy(update={"root": str(Path(root).resolve())})
+    data = choice.data.model_copy(update={"root": str(Path(root).expanduser().resolve())})
     return choice.model_copy(update={"data": data})
 
 

@@ -1,9 +1,9 @@
 """The run directory: what a run was, what it measured, and its checkpoints.
 
-run.json                command, versions, seed, device, threads, class names, preprocessing
+run.json                            command, versions, seed, device, threads, class names, preprocessing
 spec.yaml recipe.yaml data.yaml     resolved: every option spelled out
-metrics.jsonl           a line an epoch: what the same run gives again, bit for bit
-times.jsonl             a line an epoch: what it took
+metrics.jsonl                       a line an epoch: what the same run gives again, bit for bit
+times.jsonl                         a line an epoch: what it took
 checkpoints/last  checkpoints/best  model.safetensors, manifest.json; last also training.safetensors
 """
 
@@ -13,24 +13,29 @@ import json
 import os
 import platform
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from archspec.data.preprocessing import Preprocessing
-from archspec.errors import DocumentError, RunError
+from pydantic import ValidationError
+
+from archspec.data.index import ImageData
+from archspec.errors import DataError, RunError
+from archspec.paths import is_file, is_folder
 from archspec.plugins import Plugins
 from archspec.spec.arch import ArchSpec
 from archspec.spec.dump import to_yaml
 from archspec.spec.load import load_spec
 from archspec.spec.reader import read_document
 from archspec.spec.settings import read_settings
-from archspec.training.files import read_json, write_json, write_text
+from archspec.training.files import write_text
 from archspec.training.recipe import DataChoice, Recipe
+from archspec.training.records import EpochMetrics, RunInfo, SplitRecord, read_record
 
-FORMAT = 1
+METRICS, TIMES = "metrics.jsonl", "times.jsonl"
 _PACKAGES = ("torch", "torchvision", "numpy", "pillow", "pydantic", "safetensors")
 
 
@@ -42,10 +47,11 @@ class Run:
     spec: ArchSpec
     recipe: Recipe
     data: DataChoice
-    classes: tuple[str, ...]
-    preprocessing: Preprocessing
-    threads: int
-    """Of the training process. Their number changes the last bits of sums, so a resumed run keeps it."""
+    info: RunInfo
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.info.classes
 
     @property
     def last(self) -> Path:
@@ -56,43 +62,94 @@ class Run:
         return self.path / "checkpoints" / "best"
 
     def append(self, name: str, record: dict[str, Any]) -> None:
-        """Add a line to `metrics.jsonl` or `times.jsonl`."""
+        """Add a line to `metrics.jsonl` or `times.jsonl`.
+
+        Raises:
+            RunError: it cannot be written.
+
+        """
         try:
             with (self.path / name).open("a", encoding="utf-8", newline="\n") as stream:
-                stream.write(json.dumps(record) + "\n")
+                stream.write(json.dumps(record, allow_nan=False) + "\n")
                 stream.flush()
                 os.fsync(stream.fileno())
         except OSError as error:
             raise RunError(f"'{self.path / name}' cannot be written: {error.strerror or error}") from error
 
-    def metrics(self) -> list[dict[str, Any]]:
+    def metrics(self) -> list[EpochMetrics]:
         """The epochs measured so far. A last line that a kill cut short is left out."""
-        path = self.path / "metrics.jsonl"
         records = []
-        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        for line in self._lines(METRICS):
             try:
-                records.append(json.loads(line))
-            except ValueError:
+                records.append(EpochMetrics.model_validate_json(line))
+            except ValidationError:
                 break
         return records
 
     def forget_after(self, epoch: int) -> None:
-        """Keep the metrics up to an epoch: what came later is trained again."""
-        kept = [record for record in self.metrics() if record["epoch"] <= epoch]
-        write_text(self.path / "metrics.jsonl", "".join(json.dumps(record) + "\n" for record in kept))
+        """Keep the lines up to an epoch: what came later is trained again."""
+        try:
+            for name in (METRICS, TIMES):
+                kept = [line for line in self._lines(name) if _epoch_of(line) <= epoch]
+                write_text(self.path / name, "".join(f"{line}\n" for line in kept))
+        except OSError as error:
+            raise RunError(f"the run directory '{self.path}' cannot be written: {error.strerror or error}") from error
+
+    def _lines(self, name: str) -> list[str]:
+        path = self.path / name
+        return path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
 
     def discard(self) -> None:
         """Take the directory away, for a run that ended before its first checkpoint."""
         shutil.rmtree(self.path, ignore_errors=True)
 
 
+def _epoch_of(line: str) -> float:
+    """The epoch that a line speaks of; endless for one that is spoilt, so that it is not kept."""
+    try:
+        return float(json.loads(line)["epoch"])
+    except (ValueError, TypeError, KeyError):
+        return float("inf")
+
+
 def new_run_path(name: str) -> Path:
-    """`runs/NAME-TIME`."""
-    return Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    """`runs/NAME-TIME`, with a number behind it where that is taken."""
+    first = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    others = (first.with_name(f"{first.name}-{number}") for number in range(2, 1_000))
+    return next(path for path in (first, *others) if not path.exists())
 
 
-def create_run(run: Run, command: list[str], device: str) -> None:
-    """Write a new run directory.
+def describe_run(
+    data: ImageData, recipe: Recipe, spec: ArchSpec, *, command: list[str], device: str, threads: int, plugins: Plugins
+) -> RunInfo:
+    """What `run.json` will say of a new run.
+
+    Raises:
+        DataError: the recipe's mean or std does not suit the network's input.
+
+    """
+    from archspec.data.preprocessing import preprocessing_for
+
+    packages = {package: _version(package) for package in _PACKAGES}
+    splits = {name: SplitRecord(images=len(i), sha256=i.fingerprint()) for name, i in data.splits.items()}
+    outside = tuple(plugin.origin for plugin in plugins.plugins if plugin.distribution != "archspec")
+    return RunInfo(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=tuple(command),
+        versions={"archspec": _version("archspec-nn"), "python": platform.python_version(), **packages},
+        plugins=outside,
+        platform=platform.platform(),
+        device=device,
+        threads=threads,
+        seed=recipe.seed,
+        classes=data.classes,
+        preprocessing=preprocessing_for(spec.input, recipe.crop, recipe.mean, recipe.std),
+        splits=splits,
+    )
+
+
+def create_run(run: Run) -> None:
+    """Write a new run directory, whole or not at all.
 
     Raises:
         RunError: something is there already, or the folder cannot be written.
@@ -101,34 +158,21 @@ def create_run(run: Run, command: list[str], device: str) -> None:
     check_new_run(run.path)
     try:
         run.path.mkdir(parents=True, exist_ok=True)
-        write_text(run.path / "spec.yaml", to_yaml(run.spec))
-        write_text(run.path / "recipe.yaml", to_yaml(run.recipe))
-        write_text(run.path / "data.yaml", to_yaml(run.data))
-        write_json(
-            run.path / "run.json",
-            {
-                "format": FORMAT,
-                "created": datetime.now(UTC).isoformat(timespec="seconds"),
-                "command": command,
-                "versions": {"archspec": _version("archspec-nn"), "python": platform.python_version()}
-                | {package: _version(package) for package in _PACKAGES},
-                "platform": platform.platform(),
-                "device": device,
-                "threads": run.threads,
-                "seed": run.recipe.seed,
-                "classes": run.classes,
-                "preprocessing": run.preprocessing.model_dump(),
-            },
-        )
-    except OSError as error:
+        for name, settings in (("spec.yaml", run.spec), ("recipe.yaml", run.recipe), ("data.yaml", run.data)):
+            write_text(run.path / name, to_yaml(settings))
+        write_text(run.path / "run.json", run.info.model_dump_json(indent=2) + "\n")
+    except BaseException as error:
+        run.discard()
+        if not isinstance(error, OSError):
+            raise
         raise RunError(f"the run directory '{run.path}' cannot be written: {error.strerror or error}") from error
 
 
 def check_new_run(path: Path) -> None:
     """Refuse a place for a new run that holds something already."""
-    if path.is_file():
+    if is_file(path):
         raise RunError(f"'{path}' is a file, not a place for a run directory")
-    if path.is_dir() and any(path.iterdir()):
+    if is_folder(path) and any(path.iterdir()):
         help = f"go on with it by `--resume {path}`, or name another place with `--out`"
         raise RunError(f"the run directory '{path}' exists already", help=help)
 
@@ -140,26 +184,34 @@ def open_run(path: Path, plugins: Plugins) -> Run:
         RunError: it is no run directory, or is damaged.
 
     """
-    if not (path / "run.json").is_file():
-        what = "does not exist" if not path.exists() else "is no run directory: it holds no run.json"
+    if not is_file(path / "run.json"):
+        what = "is no run directory: it holds no run.json" if is_folder(path) else "is no run directory"
         raise RunError(f"'{path}' {what}", help="`archspec train` makes a run directory and prints its name")
-    info = read_json(path / "run.json")
-    try:
-        if info["format"] != FORMAT:
-            raise RunError(f"'{path}' is of format {info['format']}; this archspec reads format {FORMAT}")
-        return Run(
-            path=path,
-            spec=load_spec(path / "spec.yaml", plugins=plugins),
-            recipe=read_settings(Recipe, read_document(path / "recipe.yaml"), plugins),
-            data=read_settings(DataChoice, read_document(path / "data.yaml"), plugins),
-            classes=tuple(info["classes"]),
-            preprocessing=Preprocessing.model_validate_json(json.dumps(info["preprocessing"])),
-            threads=info["threads"],
-        )
-    except DocumentError:
-        raise
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"the run directory '{path}' is damaged: run.json lacks or spoils {error}") from error
+    info = read_record(RunInfo, path / "run.json")
+    if missing := [name for name in ("spec.yaml", "recipe.yaml", "data.yaml") if not is_file(path / name)]:
+        raise RunError(f"the run directory '{path}' is damaged: it holds no {missing[0]}")
+    return Run(
+        path=path,
+        spec=load_spec(path / "spec.yaml", plugins=plugins),
+        recipe=read_settings(Recipe, read_document(path / "recipe.yaml"), plugins),
+        data=read_settings(DataChoice, read_document(path / "data.yaml"), plugins),
+        info=info,
+    )
+
+
+def refuse_other_images(run: Run, data: ImageData, splits: Iterable[str]) -> None:
+    """Compare the splits' images with those that the run began with.
+
+    Raises:
+        DataError: a split holds other images now.
+
+    """
+    for name in splits:
+        before, now = run.info.splits.get(name), data.splits.get(name)
+        if before is not None and now is not None and now.fingerprint() != before.sha256:
+            message = f"the {name} split is not the one that '{run.path}' was trained with: {before.images:,} images"
+            help = "its splits are drawn from one folder; name other images with --data" if data.drawn else None
+            raise DataError(f"{message} then, {len(now):,} now, or others", file=data.root, help=help)
 
 
 def _version(package: str) -> str:

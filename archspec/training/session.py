@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,25 +12,26 @@ import torch
 from archspec.data.decode import mode_for, probe_image
 from archspec.data.index import TRAIN, VALIDATION, ImageData, ImageIndex
 from archspec.data.loader import Loader, default_workers
-from archspec.data.preprocessing import preprocessing_for
-from archspec.data.randomness import INIT, seed_everything
+from archspec.data.randomness import INIT, seed_generator
 from archspec.data.transforms import EvaluationTransform, Normalize, TrainTransform
-from archspec.errors import DataError, RunError
+from archspec.errors import DataError, RunError, WeightsError
 from archspec.network.compile import Network, compile_network
 from archspec.plan.planner import plan_network
+from archspec.plugins import Plugins
 from archspec.spec.arch import ArchSpec
 from archspec.training.checkpoint import (
     STATE,
-    open_checkpoint,
     optimizer_tensors,
     read_checkpoint,
     restore_optimizer,
     save_checkpoint,
 )
+from archspec.training.files import restore_folder
 from archspec.training.loop import EpochResult, StepResult, Trainer, train
 from archspec.training.optimization import learning_rate, make_optimizer
 from archspec.training.recipe import DataChoice, Recipe
-from archspec.training.run import Run, create_run
+from archspec.training.records import EpochMetrics, Manifest
+from archspec.training.run import METRICS, TIMES, Run, create_run, describe_run, refuse_other_images
 
 _PROBED = 20_000
 """So many images are opened before training, spread over the split: an error early is worth a second or two."""
@@ -39,12 +39,15 @@ _PROBED = 20_000
 
 @dataclass
 class Session:
-    """A run on its way: `best` is the record of the best epoch so far."""
+    """A run on its way."""
 
     run: Run
     data: ImageData
     trainer: Trainer
-    best: dict[str, Any] | None = None
+    best: EpochMetrics | None = None
+    """The best epoch so far; None before the first checkpoint."""
+    is_new: bool = False
+    """Whether the run directory is still to be made."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -55,21 +58,22 @@ def choose_device(name: str) -> torch.device:
 
     """
     if name == "auto":
-        accelerator = torch.accelerator.current_accelerator(check_available=True)
-        return accelerator or torch.device("cpu")
+        return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise RunError(f"the device '{name}' cannot be used: {reason}", help="`--device cpu` always can") from error
+        torch.ones(1, device=device).item()
+    except (RuntimeError, AssertionError, ImportError) as error:
+        there = torch.accelerator.current_accelerator(check_available=True)
+        known = f"auto, cpu, {there.type}" if there else "auto, cpu: torch finds no GPU on this machine"
+        raise RunError(f"the device '{name}' cannot be used", help=f"devices: {known}") from error
     return device
 
 
 def compute_dtype(precision: str, device: torch.device) -> torch.dtype | None:
     """What a forward pass computes in; None is float32."""
     if precision == "auto":
-        return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else None
+        native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if native else None
     return {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
 
 
@@ -79,13 +83,17 @@ def fit_head(spec: ArchSpec, data: ImageData) -> ArchSpec:
 
 
 def logits_network(spec: ArchSpec, state: dict[str, torch.Tensor] | None = None) -> Network:
-    """The network of a spec up to its logits: a softmax in the head is left to the loss."""
+    """The network of a spec up to its logits: a softmax in the head is left to the loss.
+
+    Raises:
+        RunError: `state` is not that of the spec's network.
+
+    """
     plan = plan_network(spec)
-    end = "softmax" if plan.blocks[-1].name == "softmax" else None
     try:
-        return compile_network(plan, end=end, state=state)
-    except (KeyError, RuntimeError) as error:
-        raise RunError(f"the checkpoint's tensors are not those of its spec: {error}") from error
+        return compile_network(plan, end=plan.logits_end, state=state)
+    except WeightsError as error:
+        raise RunError(f"the checkpoint is not of the run's spec: {error.message}") from error
 
 
 def new_session(
@@ -93,6 +101,7 @@ def new_session(
     recipe: Recipe,
     choice: DataChoice,
     data: ImageData,
+    plugins: Plugins,
     *,
     out: Path,
     command: list[str],
@@ -103,24 +112,15 @@ def new_session(
 
     Raises:
         DataError: an image cannot be opened, or the data does not suit the network.
-        RunError: the directory exists already.
 
     """
     for split in (TRAIN, VALIDATION):
         probe(data.splits[split])
-    run = Run(
-        path=out,
-        spec=spec,
-        recipe=recipe,
-        data=choice,
-        classes=data.classes,
-        preprocessing=preprocessing_for(spec.input, recipe.crop, recipe.mean, recipe.std),
-        threads=torch.get_num_threads(),
-    )
-    seed_everything(INIT, recipe.seed)
-    trainer = _trainer(run, data, logits_network(spec), device, workers)
-    create_run(run, command, str(device))
-    return Session(run, data, trainer)
+    threads = torch.get_num_threads()
+    info = describe_run(data, recipe, spec, command=command, device=str(device), threads=threads, plugins=plugins)
+    run = Run(out, spec, recipe, choice, info)
+    seed_generator(INIT, recipe.seed)
+    return Session(run, data, _trainer(run, data, logits_network(spec), device, workers), is_new=True)
 
 
 def resume_session(run: Run, data: ImageData, *, device: torch.device, workers: int | None) -> Session:
@@ -128,31 +128,33 @@ def resume_session(run: Run, data: ImageData, *, device: torch.device, workers: 
 
     Raises:
         RunError: the checkpoint is damaged.
-        DataError: the data has other classes than the run.
+        DataError: the data has other classes or images than the run began with.
 
     """
     if data.classes != run.classes:
         raise DataError(f"the data's classes are no longer those of the run '{run.path}'", file=data.root)
-    torch.set_num_threads(run.threads)
-    manifest = open_checkpoint(run.last)
-    open_checkpoint(run.best)
-    if manifest is None:
-        seed_everything(INIT, run.recipe.seed)
+    refuse_other_images(run, data, (TRAIN, VALIDATION))
+    torch.set_num_threads(run.info.threads)
+    restore_folder(run.last)
+    restore_folder(run.best)
+    if not run.last.is_dir():
+        seed_generator(INIT, run.recipe.seed)
         run.forget_after(0)
         return Session(run, data, _trainer(run, data, logits_network(run.spec), device, workers))
-    trainer = _trainer(run, data, logits_network(run.spec, read_checkpoint(run.last)), device, workers)
-    restore_optimizer(trainer.optimizer, trainer.network, read_checkpoint(run.last, STATE))
-    trainer.scaler.load_state_dict(manifest["scaler"])
-    trainer.epoch, trainer.step = manifest["epoch"], manifest["step"]
+    manifest, model = read_checkpoint(run.last)
+    trainer = _trainer(run, data, logits_network(run.spec, model), device, workers)
+    restore_optimizer(trainer.optimizer, trainer.network, read_checkpoint(run.last, STATE)[1])
+    trainer.scaler.load_state_dict(manifest.scaler)
+    trainer.epoch, trainer.step = manifest.epoch, manifest.step
     run.forget_after(trainer.epoch)
-    return Session(run, data, trainer, manifest["best"])
+    return Session(run, data, trainer, manifest.best)
 
 
 def _trainer(run: Run, data: ImageData, network: Network, device: torch.device, workers: int | None) -> Trainer:
-    recipe, preprocessing = run.recipe, run.preprocessing
+    recipe, preprocessing = run.recipe, run.info.preprocessing
     mode_for(preprocessing.channels)
-    memory = torch.channels_last if recipe.channels_last else torch.contiguous_format
-    network = network.to(device=device, memory_format=memory)  # type: ignore[call-overload]
+    normalize = Normalize(preprocessing, device, channels_last=recipe.channels_last)
+    network = network.to(memory_format=normalize.memory_format).to(device)
     common: dict[str, Any] = {
         "batch_size": recipe.batch_size,
         "seed": recipe.seed,
@@ -167,11 +169,11 @@ def _trainer(run: Run, data: ImageData, network: Network, device: torch.device, 
     return Trainer(
         network=network,
         optimizer=make_optimizer(recipe, network),
-        rate=learning_rate(recipe, len(train_loader)),
+        schedule=learning_rate(recipe, len(train_loader)),
         recipe=recipe,
         train_loader=train_loader,
         validation_loader=validation_loader,
-        normalize=Normalize(preprocessing, device),
+        normalize=normalize,
         dtype=dtype,
         scaler=torch.amp.GradScaler(device.type, enabled=dtype is torch.float16),
     )
@@ -191,44 +193,51 @@ def probe(index: ImageIndex) -> None:
 def fit(session: Session) -> Iterator[StepResult | EpochResult]:
     """Train to the end, and keep the run directory up to date. Yields what the loop yields.
 
-    A run that fails before its first checkpoint leaves no directory.
+    A run that ends before its first checkpoint leaves no directory.
+
+    Raises:
+        RunError: the directory exists already, cannot be written, or the loss is not finite.
+        DataError: an image cannot be read.
+
     """
+    if session.is_new:
+        create_run(session.run)
     try:
         for result in train(session.trainer):
             if isinstance(result, EpochResult):
                 _keep(session, result)
             yield result
     finally:
-        if not session.run.last.exists():
+        if session.best is None:
             session.run.discard()
 
 
 def _keep(session: Session, result: EpochResult) -> None:
+    """Write an epoch's metrics and checkpoints."""
     run, trainer = session.run, session.trainer
-    record = {
-        "epoch": result.epoch,
-        "step": result.step,
-        "lr": result.rate,
-        "train_loss": result.train_loss,
-        "train_top1": result.train_top1,
-        **result.validation.record(),
-    }
-    run.append("metrics.jsonl", record)
-    run.append(
-        "times.jsonl", {"epoch": result.epoch, "seconds": result.seconds, "images_per_second": result.images_per_second}
+    metrics = EpochMetrics(
+        epoch=result.epoch,
+        step=result.step,
+        lr=result.lr,
+        train_loss=result.train_loss,
+        train_top1=result.train_top1,
+        **result.validation.record(),  # type: ignore[arg-type]
+    )
+    run.append(METRICS, metrics.model_dump())
+    run.append(TIMES, {name: getattr(result, name) for name in ("epoch", "seconds", "images_per_second")})
+    better = session.best is None or (metrics.top1, -metrics.loss) > (session.best.top1, -session.best.loss)
+    best = metrics if session.best is None or better else session.best
+    manifest = Manifest(
+        epoch=result.epoch,
+        step=result.step,
+        metrics=metrics,
+        best=best,
+        classes=run.classes,
+        preprocessing=run.info.preprocessing,
+        scaler=trainer.scaler.state_dict(),
     )
     model = trainer.network.state_dict()
-    content = {
-        "format": 1,
-        "epoch": result.epoch,
-        "step": result.step,
-        "metrics": record,
-        "classes": run.classes,
-        "preprocessing": json.loads(run.preprocessing.model_dump_json()),
-    }
-    if session.best is None or (record["top1"], -record["loss"]) > (session.best["top1"], -session.best["loss"]):
-        session.best = record
-        save_checkpoint(run.best, model, content)
-    state = optimizer_tensors(trainer.optimizer, trainer.network)
-    content |= {"best": session.best, "scaler": trainer.scaler.state_dict()}
-    save_checkpoint(run.last, model, content, state)
+    if better:
+        save_checkpoint(run.best, manifest, model)
+    save_checkpoint(run.last, manifest, model, optimizer_tensors(trainer.optimizer, trainer.network))
+    session.best = best

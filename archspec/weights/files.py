@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import warnings
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from archspec.errors import WeightsError
+from archspec.paths import is_file
 
 _NESTED = ("state_dict", "model", "model_state_dict", "net")
 _PREFIXES = ("module.", "_orig_mod.", "model.")
@@ -27,7 +27,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         WeightsError: there is no such file, it is damaged, or it holds something other than tensors.
 
     """
-    if not os.path.isfile(path):  # noqa: PTH113  # a name that is too long is no file, and no error of its own
+    if not is_file(path):
         raise WeightsError(f"there is no weights file '{path}'")
     try:
         with path.open("rb") as stream:

@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from archspec.errors import WeightsError
-from archspec.network.compile import Network, compile_network
+from archspec.network.compile import Network
 from archspec.weights.files import read_tensors, state_tensors
 from archspec.weights.keymaps import torchvision_names
 
@@ -34,6 +34,9 @@ def load_weights(network: Network, weights: Path | str | Mapping[str, Tensor]) -
         WeightsError: the file cannot be read, or its tensors are not those of the network.
 
     """
+    if network.folded:
+        help = "load them into the whole network, and compile with `state=network.state_dict(), fold=True`"
+        raise WeightsError("a folded network has no batch norms to load into", help=help)
     if isinstance(weights, Path | str):
         source, tensors = f"'{weights}'", read_tensors(Path(weights))
     else:
@@ -46,9 +49,6 @@ def load_weights(network: Network, weights: Path | str | Mapping[str, Tensor]) -
     )
     renamed = {name: tensors.pop(theirs) for name, theirs in names.items() if theirs in tensors}
     _refuse(network, source, renamed, unused=tensors)
-    if network.folded:
-        whole = compile_network(network.plan, state=_with_counters(network, renamed))
-        renamed = _folded_like(network, whole.state_dict())
     own = network.state_dict()
     copied = [name for name in own if name in renamed]
     for name in copied:
@@ -58,8 +58,8 @@ def load_weights(network: Network, weights: Path | str | Mapping[str, Tensor]) -
 
 def _refuse(network: Network, source: str, found: Mapping[str, Tensor], unused: Iterable[str]) -> None:
     shapes = {name: shape for name, shape, _ in network.plan.tensors()}
-    begin = {step.name for step in network.steps}
-    needed = [name for name in shapes if name.rpartition(".")[0] in begin]
+    inside = {step.name for step in network.steps}  # a network that was cut needs its own part
+    needed = [name for name in shapes if name.rpartition(".")[0] in inside]
     missing = [name for name in needed if name not in found and not name.endswith(_COUNTER)]
     wrong = [
         f"{name}: {tuple(found[name].shape)} there, {shapes[name]} here"
@@ -73,17 +73,3 @@ def _refuse(network: Network, source: str, found: Mapping[str, Tensor], unused: 
     ]
     if faults:
         raise WeightsError(f"{source} does not fit {network.plan.name}: {'; '.join(faults)}")
-
-
-def _with_counters(network: Network, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    fresh = compile_network(network.plan).state_dict()
-    return {**fresh, **found}
-
-
-def _folded_like(network: Network, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    blocks = network.plan.blocks
-    names = [block.name for block in blocks]
-    inside = [block.name for block in blocks if network.plan.steps[block.start] in network.steps]
-    after = names.index(inside[-1]) + 1
-    end = names[after] if after < len(names) else None
-    return compile_network(network.plan, inside[0], end, fold=True, state=state).state_dict()

@@ -48,8 +48,8 @@ def test_a_split_is_labelled_by_the_names_of_training_and_says_which_class_it_la
     assert data.splits["validation"].labels.tolist() == [2, 2]
     assert data.splits["test"].labels.tolist() == [0, 1]
     assert data.notes == (
-        "the test split has no images of c",
         "the validation split has no images of a, b",
+        "the test split has no images of c",
     )
 
 

@@ -103,17 +103,19 @@ def test_pixels_have_the_networks_size_and_channels(channels):
         assert pixels.dtype == np.uint8
 
 
-@pytest.mark.parametrize("memory", [torch.channels_last, torch.contiguous_format])
-def test_normalisation_is_torchvisions_in_the_same_memory_format(memory):
+@pytest.mark.parametrize("given", [torch.channels_last, torch.contiguous_format])
+@pytest.mark.parametrize("wanted", [torch.channels_last, torch.contiguous_format])
+def test_normalisation_is_torchvisions_in_the_memory_format_of_the_network(given, wanted):
     settings = preprocessing_for(InputSpec(), 1.0, (0.1, 0.5, 0.9), (0.2, 0.3, 0.4))
-    images = torch.randint(0, 256, (2, 3, 6, 5), dtype=torch.uint8).contiguous(memory_format=memory)
-    found = Normalize(settings, torch.device("cpu"))(images)
+    images = torch.randint(0, 256, (2, 3, 6, 5), dtype=torch.uint8).contiguous(memory_format=given)
+    channels_last = wanted is torch.channels_last
+    found = Normalize(settings, torch.device("cpu"), channels_last=channels_last)(images)
     reference = functional.normalize(
         functional.to_dtype(images, torch.float32, scale=True), list(settings.mean), list(settings.std)
     )
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, reference, rtol=0, atol=2e-6)
-    assert found.is_contiguous(memory_format=memory)
+    assert found.is_contiguous(memory_format=wanted)
 
 
 def test_without_a_word_photos_are_normalised_as_imagenet():
@@ -125,7 +127,7 @@ def test_without_a_word_photos_are_normalised_as_imagenet():
 @pytest.mark.parametrize("name", ["mean", "std"])
 def test_a_mean_of_another_number_of_channels_is_refused(name):
     values = {"mean": None, "std": None, name: (0.5, 0.5)}
-    with pytest.raises(DataError, match=f"`{name}` has 2 values, but the network's input has 3 channels"):
+    with pytest.raises(DataError, match=f"`{name}` has 2 values, and the network's input 3 channels"):
         preprocessing_for(InputSpec(), 1.0, **values)
 
 

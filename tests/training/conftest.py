@@ -75,9 +75,8 @@ def session_of(spec_file, photos, recipe, plugins, tmp_path):
         settings = recipe(*overrides)
         data = choice.data.offer.make(choice.data, settings.seed)
         spec = fit_head(load_spec(spec_file, spec_overrides, plugins=plugins), data)
-        return new_session(
-            spec, settings, choice, data, out=tmp_path / out, command=[], device=torch.device("cpu"), workers=0
-        )
+        place = {"out": tmp_path / out, "command": [], "device": torch.device("cpu"), "workers": 0}
+        return new_session(spec, settings, choice, data, plugins, **place)
 
     return make
 

@@ -9,8 +9,25 @@ import torch
 from safetensors import safe_open
 
 from archspec.errors import RunError
-from archspec.training.checkpoint import open_checkpoint, optimizer_tensors, read_checkpoint, save_checkpoint
+from archspec.data.preprocessing import Preprocessing
+from archspec.training.checkpoint import optimizer_tensors, read_checkpoint, save_checkpoint
+from archspec.training.files import find_folder, restore_folder
+from archspec.training.records import EpochMetrics, Manifest
 from archspec.training.session import fit
+
+
+def manifest_of(epoch):
+    figures = {"lr": 0.1, "train_loss": 1.0, "train_top1": 0.5, "top1": 0.5, "top5": 1.0, "loss": 1.0, "images": 4}
+    metrics = EpochMetrics(epoch=epoch, step=10 * epoch, **figures)
+    preprocessing = Preprocessing(channels=1, size=(8, 8), crop=1.0, mean=(0.5,), std=(0.25,))
+    return Manifest(
+        epoch=epoch,
+        step=metrics.step,
+        metrics=metrics,
+        best=metrics,
+        classes=("a", "b"),
+        preprocessing=preprocessing,
+    )
 
 
 @pytest.fixture
@@ -20,18 +37,17 @@ def tensors():
 
 @pytest.fixture
 def checkpoint(tmp_path, tensors):
-    save_checkpoint(tmp_path / "last", tensors, {"epoch": 3}, {"a.weight/momentum": torch.ones(2, 3)})
+    save_checkpoint(tmp_path / "last", manifest_of(3), tensors, {"a.weight/momentum": torch.ones(2, 3)})
     return tmp_path / "last"
 
 
 def test_tensors_come_back_and_the_manifest_holds_the_files_sha256(checkpoint, tensors):
-    found = read_checkpoint(checkpoint)
+    manifest, found = read_checkpoint(checkpoint)
     assert set(found) == set(tensors)
     assert all(torch.equal(found[name], tensors[name]) for name in tensors)
-    manifest = open_checkpoint(checkpoint)
-    assert manifest["epoch"] == 3
-    assert set(manifest["sha256"]) == {"model.safetensors", "training.safetensors"}
-    for name, digest in manifest["sha256"].items():
+    assert manifest.epoch == 3
+    assert set(manifest.sha256) == {"model.safetensors", "training.safetensors"}
+    for name, digest in manifest.sha256.items():
         assert hashlib.sha256((checkpoint / name).read_bytes()).hexdigest() == digest
     with safe_open(checkpoint / "model.safetensors", "pt") as file:
         assert set(file.keys()) == set(tensors)
@@ -39,8 +55,8 @@ def test_tensors_come_back_and_the_manifest_holds_the_files_sha256(checkpoint, t
 
 def test_tensors_in_channels_last_memory_come_back(tmp_path):
     value = torch.randn(2, 3, 4, 4).contiguous(memory_format=torch.channels_last)
-    save_checkpoint(tmp_path / "x", {"w": value}, {})
-    assert torch.equal(read_checkpoint(tmp_path / "x")["w"], value)
+    save_checkpoint(tmp_path / "x", manifest_of(1), {"w": value})
+    assert torch.equal(read_checkpoint(tmp_path / "x")[1]["w"], value)
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "training.safetensors"])
@@ -79,8 +95,9 @@ def test_a_spoilt_manifest_is_an_error_of_its_own(checkpoint, text):
         read_checkpoint(checkpoint)
 
 
-def test_no_checkpoint_is_no_error(tmp_path):
-    assert open_checkpoint(tmp_path / "last") is None
+def test_a_checkpoint_that_is_not_there_yet_is_said(tmp_path):
+    with pytest.raises(RunError, match="there is no checkpoint"):
+        read_checkpoint(tmp_path / "last")
 
 
 def beside(checkpoint):
@@ -92,39 +109,54 @@ def test_a_kill_while_writing_keeps_the_old_checkpoint(checkpoint):
     _, new = beside(checkpoint)
     new.mkdir()
     (new / "model.safetensors").write_bytes(b"half")
-    assert open_checkpoint(checkpoint)["epoch"] == 3
-    assert read_checkpoint(checkpoint)
-    save_checkpoint(checkpoint, {"w": torch.ones(1)}, {"epoch": 4})
-    assert open_checkpoint(checkpoint)["epoch"] == 4
+    assert read_checkpoint(checkpoint)[0].epoch == 3
+    save_checkpoint(checkpoint, manifest_of(4), {"w": torch.ones(1)})
+    assert read_checkpoint(checkpoint)[0].epoch == 4
     assert [path.name for path in checkpoint.parent.iterdir()] == ["last"]
 
 
-def test_a_kill_between_the_two_renames_ends_with_the_new_checkpoint(checkpoint, tensors):
+def test_between_the_two_renames_a_reader_sees_the_old_checkpoint_and_changes_nothing(checkpoint):
     old, new = beside(checkpoint)
     checkpoint.rename(old)
-    save_checkpoint(checkpoint.with_name("other"), tensors, {"epoch": 4})
-    checkpoint.with_name("other").rename(new)
-    assert open_checkpoint(checkpoint)["epoch"] == 4
-    assert [path.name for path in checkpoint.parent.iterdir()] == ["last"]
+    new.mkdir()
+    assert read_checkpoint(checkpoint)[0].epoch == 3
+    assert find_folder(checkpoint) == old
+    assert new.exists()
+
+
+def test_a_kill_between_the_two_renames_is_undone(checkpoint):
+    old, _ = beside(checkpoint)
+    checkpoint.rename(old)
+    restore_folder(checkpoint)
+    assert read_checkpoint(checkpoint)[0].epoch == 3
+    assert not old.exists()
 
 
 def test_a_kill_before_the_old_one_was_taken_away_keeps_the_new_one(checkpoint):
     old, _ = beside(checkpoint)
     shutil.copytree(checkpoint, old)
     (old / "manifest.json").unlink()
-    assert open_checkpoint(checkpoint)["epoch"] == 3
+    restore_folder(checkpoint)
+    assert read_checkpoint(checkpoint)[0].epoch == 3
     assert not old.exists()
 
 
-def test_an_old_checkpoint_alone_is_put_back(checkpoint):
-    checkpoint.rename(checkpoint.with_name(".last.old"))
-    assert open_checkpoint(checkpoint)["epoch"] == 3
+def test_a_checkpoint_replaced_while_it_is_read_is_read_again(checkpoint, monkeypatch):
+    """A reader that took the manifest before the replacement, and the tensors after it."""
+    from archspec.training import checkpoint as module
 
+    read, calls = module._tensors, []
 
-def test_the_first_checkpoint_half_written_is_none(tmp_path):
-    (tmp_path / ".last.writing").mkdir()
-    (tmp_path / ".last.writing" / "model.safetensors").write_bytes(b"half")
-    assert open_checkpoint(tmp_path / "last") is None
+    def replaced_meanwhile(path, manifest):
+        if not calls:
+            calls.append(1)
+            save_checkpoint(checkpoint, manifest_of(4), {"w": torch.ones(1)})
+        return read(path, manifest)
+
+    monkeypatch.setattr(module, "_tensors", replaced_meanwhile)
+    manifest, tensors = read_checkpoint(checkpoint)
+    assert manifest.epoch == 4
+    assert set(tensors) == {"w"}
 
 
 def test_a_run_holds_no_pickle_and_nothing_half_written(session_of):
@@ -147,7 +179,7 @@ def test_a_run_holds_no_pickle_and_nothing_half_written(session_of):
 def test_the_optimizers_state_is_kept_under_the_parameters_names(session_of):
     session = session_of("epochs=1")
     list(fit(session))
-    kept = read_checkpoint(session.run.last, "training.safetensors")
+    kept = read_checkpoint(session.run.last, "training.safetensors")[1]
     network = session.trainer.network
     assert set(kept) == {f"{name}/momentum_buffer" for name, _ in network.named_parameters()}
     for name, parameter in network.named_parameters():

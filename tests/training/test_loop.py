@@ -81,7 +81,7 @@ def test_an_epochs_figures_are_means_over_its_images(session_of):
     steps, (epoch,) = results(session_of("epochs=1", "batch_size=20"))
     assert [step.images for step in steps] == [20, 20, 20, 3]
     assert epoch.train_loss == pytest.approx(sum(step.loss.item() * step.images for step in steps) / 63)
-    assert epoch.train_top1 == pytest.approx(sum(step.right.item() for step in steps) / 63)
+    assert epoch.train_top1 == pytest.approx(sum(step.correct.item() for step in steps) / 63)
     assert [(step.batch, step.batches, step.step) for step in steps] == [(n, 4, n) for n in (1, 2, 3, 4)]
     assert epoch.validation.images == 21
 

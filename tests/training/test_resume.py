@@ -49,11 +49,11 @@ def killed(settings, tmp_path_factory):
     out = tmp_path_factory.mktemp("killed") / "run"
     command = [sys.executable, "-m", "archspec", "train", *settings, "--out", str(out), "--workers", "0"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment) as process:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment) as process:
         deadline = time.monotonic() + 60
         metrics = out / "metrics.jsonl"
         while not (metrics.exists() and len(metrics.read_bytes().splitlines()) >= 6):
-            assert process.poll() is None
+            assert process.poll() is None, process.stderr.read().decode()
             assert time.monotonic() < deadline
             time.sleep(0.003)
         process.send_signal(signal.SIGKILL)
@@ -159,11 +159,11 @@ def test_settings_given_again_may_be_the_same(uninterrupted, settings, tmp_path,
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["--lr", "0.3"], "optimizer.lr is 0.1 there, and 0.3 here"),
-        (["--epochs", "50"], "epochs is 30 there, and 50 here"),
-        (["--batch-size", "8"], "batch_size is 12 there, and 8 here"),
-        (["--seed", "6"], "seed is 5 there, and 6 here"),
-        (["--set", "recipe.augmentation.flip=0"], "augmentation.flip is 0.5 there, and 0"),
+        (["--lr", "0.3"], "recipe.optimizer.lr is 0.1 there, and 0.3 here"),
+        (["--epochs", "50"], "recipe.epochs is 30 there, and 50 here"),
+        (["--batch-size", "8"], "recipe.batch_size is 12 there, and 8 here"),
+        (["--seed", "6"], "recipe.seed is 5 there, and 6 here"),
+        (["--set", "recipe.augmentation.flip=0"], "recipe.augmentation.flip is 0.5 there, and 0"),
         (["--set", "stages.1.filters=24"], "stages[1].filters is 32 there, and 24 here"),
         (["--set", "input.size=24"], "input.size[0] is 16 there, and 24 here"),
         (["--recipe", "quick"], "is"),
@@ -177,7 +177,7 @@ def test_a_changed_setting_is_refused_and_named(uninterrupted, tmp_path, train, 
     shutil.copytree(uninterrupted, run)
     code, said, document = train(*arguments, "--resume", run)
     assert code == 1
-    assert f"the run '{run}' was started with another setting" in said
+    assert f"the run '{run}' has another setting" in said
     assert named in said
     assert document["ok"] is False
     assert_same_run(run, uninterrupted)
