@@ -59,13 +59,22 @@ class Plugins:
     """The loaded plugins and everything they offer.
 
     `modules` are plugins named on the command line (`-p MODULE`); `blocked` are names of plugins that are not loaded
-    (`-p no:NAME`). With `installed=False` only the built-ins and `modules` are loaded.
+    (`-p no:NAME`), each of which must be there; `disabled` are names that may be absent, as an environment variable
+    gives them. With `installed=False` only the built-ins and `modules` are loaded.
     """
 
-    def __init__(self, modules: Iterable[str] = (), blocked: Iterable[str] = (), *, installed: bool = True) -> None:
+    def __init__(
+        self,
+        modules: Iterable[str] = (),
+        blocked: Iterable[str] = (),
+        *,
+        disabled: Iterable[str] = (),
+        installed: bool = True,
+    ) -> None:
         self._manager = pluggy.PluginManager("archspec")
         self._manager.add_hookspecs(hookspecs)
-        self._blocked = frozenset(blocked)
+        self._blocked = frozenset(blocked) | frozenset(disabled)
+        self._seen: set[str] = set()
         self._offers: dict[str, dict[str, Offer[Any]]] = {}
         self.plugins: list[Plugin] = []
         for module in BUILTIN_MODULES:
@@ -75,12 +84,17 @@ class Plugins:
                 dist = found.dist
                 self._load(Plugin(found.name, found.value, dist.name if dist else "?", dist.version if dist else ""))
         for module in modules:
+            if module.endswith(".py") or not module.replace(".", "").replace(":", "").isidentifier():
+                help = "write the module's name, as an import would: -p lean, with its folder in PYTHONPATH"
+                raise PluginError(f"'{module}' is no name of a module", help=help)
             problem = self._load(Plugin(module, module, module, ""))
             if problem is not None:  # asked for by name: not to have it is an error
                 raise PluginError(f"plugin '{module}' cannot be loaded: {problem}")
+        self._refuse_unknown(frozenset(blocked))
 
     def _load(self, plugin: Plugin) -> str | None:
         """Import and register a plugin, unless it is blocked or there already; returns what went wrong."""
+        self._seen |= {plugin.name, plugin.distribution}
         if plugin.name in self._blocked or plugin.distribution in self._blocked:
             return None
         problem = None
@@ -96,6 +110,12 @@ class Plugins:
                 self._manager.unregister(name=plugin.key)
         self.plugins.append(replace(plugin, problem=problem))
         return problem
+
+    def _refuse_unknown(self, blocked: frozenset[str]) -> None:
+        for name in sorted(blocked - self._seen):
+            match = closest(name, self._seen)
+            help = f"did you mean 'no:{match}'?" if match else "`archspec plugins list --json` names the plugins"
+            raise PluginError(f"there is no plugin '{name}' to block", help=help)
 
     @property
     def problems(self) -> list[Plugin]:
@@ -193,7 +213,7 @@ def plugins_for(arguments: Iterable[str] = ()) -> Plugins:
     arguments = list(arguments)
     modules = [argument for argument in arguments if not argument.startswith("no:")]
     blocked = [argument.removeprefix("no:") for argument in arguments if argument.startswith("no:")]
-    return Plugins(modules, [*blocked, *disabled], installed="all" not in disabled)
+    return Plugins(modules, blocked, disabled=disabled, installed="all" not in disabled)
 
 
 @cache

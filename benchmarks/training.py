@@ -37,7 +37,9 @@ from archspec.training.recipe import choose_data, load_recipe
 def archspec_loop(options: argparse.Namespace) -> Iterator[int]:
     """Archspec's own loop; yields the images of each step."""
     plugins = default_plugins()
-    recipe = load_recipe("default", [f"recipe.batch_size={options.batch}", "recipe.optimizer.lr=0.01"], plugins)
+    recipe = load_recipe(
+        "default", [f"recipe.batch_size={options.batch}", "recipe.optimizer={type: sgd, lr: 0.01}"], plugins
+    )
     choice = choose_data(options.data, [], plugins)
     data = choice.data.offer.make(choice.data, 0)
     overrides = [f"input.size={options.size}", f"head.classes={len(data.classes)}"]

@@ -35,7 +35,7 @@ class SgdOptions(OptimizerOptions):
 class AdamWOptions(OptimizerOptions):
     """Options of AdamW."""
 
-    lr: Annotated[float, Field(gt=0)] = 1e-3
+    lr: Annotated[float, Field(gt=0)] = 2e-3
     betas: tuple[Share, Share] = (0.9, 0.999)
     eps: Annotated[float, Field(gt=0)] = 1e-8
     weight_decay: Annotated[float, Field(ge=0)] = 0.05

@@ -18,6 +18,9 @@ def main() -> None:
     # OpenMP's threads spin while they wait, and take the cores from the loader's processes: on two busy cores that made
     # an epoch of `tiny` up to three times slower. Its runtime reads this when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from archspec.cli.app import run
+    try:
+        from archspec.cli.app import run
 
-    sys.exit(run())
+        sys.exit(run())
+    except KeyboardInterrupt:  # before the command began
+        sys.exit(130)

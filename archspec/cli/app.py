@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib import import_module
 
 import rich_click as click
@@ -69,6 +71,7 @@ def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     try:
         code = archspec.main(arguments, prog_name="archspec", standalone_mode=False)
+        sys.stdout.flush()
     except click.UsageError as usage:
         usage.show()
         return 2
@@ -78,4 +81,10 @@ def run(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         return 130
+    except OSError as error:
+        if error.filename is not None:  # a file's errors are told where the file is known
+            raise
+        click.echo(f"error: the output cannot be written: {error.strerror}", err=True)
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  # or Python tries again as it leaves
+        return 1
     return code if isinstance(code, int) else 0  # what `Exit(code)` ended with

@@ -23,9 +23,9 @@ def build(plugins: Plugins, spec: str, overrides: tuple[str, ...], as_json: bool
     from archspec.network.verify import verify_plan
     from archspec.report.network import print_plan
 
-    verify_plan(plan)
+    verify_plan(plan)  # it raises where they differ
     if not as_json:
-        print_plan(plan)
+        print_plan(plan, checked=True)
         return
     print_json(
         {
@@ -38,5 +38,6 @@ def build(plugins: Plugins, spec: str, overrides: tuple[str, ...], as_json: bool
             "receptive_field": plan.receptive_field,
             "init": plan.init,
             "stages": [asdict(stage) for stage in plan.stages],
+            "parts": [asdict(part) for part in plan.parts],
         }
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 
 import rich_click as click
 
@@ -36,7 +37,7 @@ def sample(plugins: Plugins, name: str, folder: str, as_json: bool) -> None:
         return
     sizes = ", ".join(f"{split} {count:,}" for split, count in images.items())
     click.echo(f"wrote {sum(images.values()):,} images to {folder}: {sizes}")
-    click.echo(f"next: archspec train tiny --data imagefolder:{folder}")
+    click.echo(f"next: archspec train tiny --data {quote(f'imagefolder:{folder}')}")
 
 
 def _write_whole(target: Path, write: Callable[[Path], dict[str, int]]) -> dict[str, int]:

@@ -10,11 +10,11 @@ import rich_click as click
 
 from archspec.cli.output import (
     checkpoint_option,
+    data_set_option,
     device_option,
     json_option,
     print_json,
     say,
-    set_option,
     workers_option,
 )
 from archspec.errors import DataError
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @checkpoint_option
 @device_option
 @workers_option
-@set_option
+@data_set_option
 @json_option
 @click.pass_obj
 def evaluate(

@@ -22,9 +22,24 @@ device_option = click.option("--device", default="auto", show_default=True, help
 workers_option = click.option(
     "--workers", type=click.IntRange(min=0, max=256), help="Loader processes.  [default: one a core, up to 8]"
 )
+data_set_option = click.option(
+    "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change an option of the data: --set data.test=0.2."
+)
 checkpoint_option = click.option(
     "--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True, help="Which weights."
 )
+
+
+def not_empty(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuse an empty text, which a script's unset variable gives."""
+    if value == "":
+        raise click.BadParameter("it is empty")
+    return value
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 epoch`, `2 epochs`."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def print_json(document: Any) -> None:

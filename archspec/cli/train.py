@@ -5,12 +5,23 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 from click.exceptions import Exit
 
-from archspec.cli.output import device_option, human, json_option, print_json, say, set_option, workers_option
+from archspec.cli.output import (
+    device_option,
+    human,
+    json_option,
+    not_empty,
+    plural,
+    print_json,
+    say,
+    set_option,
+    workers_option,
+)
 from archspec.errors import RunError
 from archspec.plan.planner import plan_network
 from archspec.plugins import Plugins
@@ -42,8 +53,8 @@ class TrainOptions:
 @click.option("--batch-size", type=click.IntRange(2, 65_536), help="Images in a step.")
 @click.option("--lr", type=click.FloatRange(min=0, min_open=True), help="Learning rate at the schedule's peak.")
 @click.option("--seed", type=click.IntRange(min=0, max=2**31 - 1), help="Of everything random.")
-@click.option("--out", metavar="RUN", help="The run directory.  [default: runs/NAME-TIME]")
-@click.option("--resume", metavar="RUN", help="Go on with a run from its last checkpoint.")
+@click.option("--out", metavar="RUN", callback=not_empty, help="The run directory.  [default: runs/NAME-TIME]")
+@click.option("--resume", metavar="RUN", callback=not_empty, help="Go on with a run from its last checkpoint.")
 @device_option
 @workers_option
 @set_option
@@ -86,7 +97,7 @@ def _new(options: TrainOptions, plugins: Plugins) -> Session:
     plan_network(spec)
     recipe = load_recipe(options.recipe or "default", of_recipe, plugins)
     choice = choose_data(options.data or "imagefolder", of_data, plugins)
-    out = Path(options.out) if options.out else new_run_path(spec.name)
+    out = new_run_path(spec.name) if options.out is None else Path(options.out)
     check_new_run(out)
     data = choice.data.offer.make(choice.data, recipe.seed)
     from archspec.training import session as training
@@ -143,7 +154,7 @@ def _introduce(session: Session, spec_classes: int) -> None:
     optimizer, schedule = recipe.optimizer, recipe.schedule.offer.name
     rate = f" at {optimizer.lr:g}" if hasattr(optimizer, "lr") else ""
     method = f"{optimizer.offer.name}{rate}, {schedule}"
-    say("recipe", f"{recipe.epochs} epochs, batch {recipe.batch_size}, {method}, seed {recipe.seed}")
+    say("recipe", f"{plural(recipe.epochs, 'epoch')}, batch {recipe.batch_size}, {method}, seed {recipe.seed}")
     device, workers = session.trainer.normalize.device, session.trainer.train_loader.workers
     say("device", f"{device}, {run.info.threads} threads, {workers} loader workers")
 
@@ -156,7 +167,7 @@ def _run(session: Session) -> float | None:
 
     run = session.run
     if session.trainer.epoch >= run.recipe.epochs:
-        say("complete", f"all {run.recipe.epochs} epochs are done")
+        say("complete", f"the run ended after {plural(run.recipe.epochs, 'epoch')}")
         return None
     speeds = []
     try:
@@ -168,12 +179,12 @@ def _run(session: Session) -> float | None:
                 else:
                     progress.step(result)
     except KeyboardInterrupt:
-        kept = f"go on with: archspec train --resume {run.path}" if session.best else "nothing is kept yet"
+        kept = f"go on with: archspec train --resume {quote(str(run.path))}" if session.best else "nothing is kept yet"
         say("", f"interrupted; {kept}")
         raise Exit(130) from None
     if session.best is not None:
         say("best", f"epoch {session.best.epoch}: validation {session.best.top1:.1%}, loss {session.best.loss:.3f}")
-    say("next", f"archspec eval {run.path}")
+    say("next", f"archspec eval {quote(str(run.path))}")
     return sum(speeds) / len(speeds)
 
 

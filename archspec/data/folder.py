@@ -80,7 +80,7 @@ def _scan(folder: Path, root: Path) -> tuple[tuple[str, ...], ImageIndex]:
     paths: list[str] = []
     labels: list[int] = []
     for label, class_folder in enumerate(_folders(folder)):
-        images = list(_images(class_folder, root))
+        images = list(images_below(class_folder, root))
         if not images:
             help = "every class needs images; take the folder away, or name it with a dot in front"
             raise DataError(f"the class folder '{class_folder}' holds no images", file=class_folder, help=help)
@@ -109,7 +109,7 @@ def _scan_known(folder: Path, root: Path, classes: tuple[str, ...], split: str, 
     paths: list[str] = []
     labels: list[int] = []
     for class_folder in _folders(folder):
-        images = list(_images(class_folder, root))
+        images = list(images_below(class_folder, root))
         if class_folder.name in known:
             paths += images
             labels += [known[class_folder.name]] * len(images)
@@ -134,7 +134,7 @@ def _folders(folder: Path) -> list[Path]:
         raise _unreadable(error) from error
 
 
-def _images(folder: Path, root: Path) -> Iterator[str]:
+def images_below(folder: Path, root: Path) -> Iterator[str]:
     """The images below a folder, in order, as paths below `root`; hidden files are left out."""
     for parent, folders, files in os.walk(folder, onerror=_refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))

@@ -60,7 +60,12 @@ class ImageIndex:
         unknown = sorted({theirs[label] for label in np.unique(self.labels)} - set(ours))
         if unknown:
             message = f"the data has classes that the network was not trained on: {', '.join(unknown[:10])}"
-            raise DataError(message, file=self.root, help=f"it was trained on {', '.join(ours[:10])}")
+            raise DataError(
+                message,
+                file=self.root,
+                help=f"it was trained on {', '.join(ours[:10])}"
+                + (f" and {len(ours) - 10} more" if len(ours) > 10 else ""),
+            )
         places = np.array([ours.index(name) if name in ours else -1 for name in theirs])
         relabelled = self.select(np.arange(len(self)))
         relabelled.labels = places[self.labels]

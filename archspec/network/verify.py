@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
+from archspec.errors import ArchspecError
 from archspec.network.compile import Network, compile_network
 from archspec.plan.plan import Plan
 
@@ -62,7 +63,11 @@ def verify_plan(plan: Plan) -> Measured:
     """
     with torch.device("meta"):
         network = compile_network(plan)
-    empty = {name: torch.empty(tensor.shape, dtype=tensor.dtype) for name, tensor in network.state_dict().items()}
+    try:
+        empty = {name: torch.empty(tensor.shape, dtype=tensor.dtype) for name, tensor in network.state_dict().items()}
+    except RuntimeError as error:  # the allocator's refusal
+        size = 4 * plan.parameters / 1e9
+        raise ArchspecError(f"the network's weights take {size:,.0f} GB, which this machine does not give") from error
     network.load_state_dict(empty, assign=True)
     measured = measure(network)
     planned = Measured(plan.parameters, plan.macs, plan.output)

@@ -78,7 +78,8 @@ class Builder:
         full = self._prefix + name
         if full in self._names and not operation.parameters():
             full = next(numbered for count in range(2, 1_000) if (numbered := f"{full}{count}") not in self._names)
-        assert full not in self._names, f"two operations with tensors are named '{full}'"
+        if full in self._names:
+            raise ValueError(f"two operations with tensors are named '{full}'")
         self._names.add(full)
         self.steps.append(Step(full, operation, tuple(value.number for value in inputs), shape, self._role))
         return Value(len(self.steps), shape)

@@ -57,8 +57,8 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Stage:
-    """The figures of one stage."""
+class Part:
+    """The figures of one part of a network: the stem, a stage, the head."""
 
     name: str
     block: str
@@ -128,17 +128,22 @@ class Plan:
         return self.receptive_fields[-1]
 
     @cached_property
-    def stages(self) -> tuple[Stage, ...]:
-        """The figures of every stage."""
+    def parts(self) -> tuple[Part, ...]:
+        """The figures of the stem, every stage and the head, in order."""
         grouped: dict[str, list[Block]] = {}
         for block in self.blocks:
-            if block.name.startswith("stages."):
-                grouped.setdefault(block.name.rpartition(".")[0], []).append(block)
-        return tuple(self._stage(name, blocks) for name, blocks in grouped.items())
+            name = block.name.rpartition(".")[0] if block.name.startswith("stages.") else block.name
+            grouped.setdefault(name, []).append(block)
+        return tuple(self._part(name, blocks) for name, blocks in grouped.items())
 
-    def _stage(self, name: str, blocks: list[Block]) -> Stage:
+    @property
+    def stages(self) -> tuple[Part, ...]:
+        """The figures of every stage."""
+        return tuple(part for part in self.parts if part.name.startswith("stages."))
+
+    def _part(self, name: str, blocks: list[Block]) -> Part:
         steps = self.steps[blocks[0].start : blocks[-1].stop]
-        return Stage(
+        return Part(
             name=name,
             block=blocks[0].kind,
             repeats=len(blocks),

@@ -40,7 +40,7 @@ def _ask(offer: Offer[Any], net: Builder, x: Value, options: Options) -> Value:
     what = f"'{offer.name}' among {offer.kind} of {offer.origin}"
     try:
         output = offer.make(net, x, options)
-    except (ImpossibleShape, AssertionError):
+    except ImpossibleShape:
         raise
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]

@@ -10,15 +10,18 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from archspec.plan.operations import Shape
-from archspec.plan.plan import Block, Plan
+from archspec.plan.plan import Plan
 
 _COLUMNS = ("part", "block", "output", "parameters", "MACs", "field")
 _NARROWER = ((), ("block",), ("block", "field"), ("block", "field", "output"))
 """Columns that a narrow terminal goes without, in turn: a figure is shown whole or not at all."""
 
 
-def print_plan(plan: Plan, console: Console | None = None) -> None:
-    """Show a plan: a row for the stem, each stage and the head, and the figures of the whole."""
+def print_plan(plan: Plan, console: Console | None = None, *, checked: bool) -> None:
+    """Show a plan: a row for the stem, each stage and the head, and the figures of the whole.
+
+    `checked` says that the figures were compared with the compiled module.
+    """
     console = console or Console()
     console.print(f"[bold]{plan.name}[/bold]  {_shape(plan.input)} -> {_shape(plan.output)}", highlight=False)
     tables = (_table(plan, dropped) for dropped in _NARROWER)
@@ -26,10 +29,13 @@ def print_plan(plan: Plan, console: Console | None = None) -> None:
     console.print(next(fitting, _table(plan, _NARROWER[-1])))
     console.print(
         f"{plan.parameters:,} parameters · {plan.macs:,} MACs · depth {plan.depth} · "
-        f"receptive field {plan.receptive_field} px",
+        f"receptive field {plan.receptive_field:,}",
         highlight=False,
     )
-    console.print("[green]checked[/green]: the compiled module has these parameters, MACs and shapes", highlight=False)
+    if checked:
+        console.print(
+            "[green]checked[/green]: the compiled module has these parameters, MACs and shapes", highlight=False
+        )
 
 
 def _width(table: Table, console: Console) -> int:
@@ -48,20 +54,10 @@ def _table(plan: Plan, dropped: Sequence[str]) -> Table:
 
 def _rows(plan: Plan) -> Iterator[tuple[str, ...]]:
     """A row for each part of the network, in its order."""
-    stages = {stage.name: stage for stage in plan.stages}
-    for block in plan.blocks:
-        if not block.name.startswith("stages."):
-            yield block.name, block.kind, *_figures(plan, block)
-        elif (stage := stages.pop(block.name.rpartition(".")[0], None)) is not None:
-            figures = f"{stage.parameters:,}", f"{stage.macs:,}", f"{stage.receptive_field:,}"
-            yield stage.name, f"{stage.block} x{stage.repeats}", _shape(stage.output), *figures
-
-
-def _figures(plan: Plan, block: Block) -> tuple[str, str, str, str]:
-    steps = plan.steps[block.start : block.stop]
-    parameters, macs = sum(step.parameters for step in steps), sum(step.macs for step in steps)
-    field = plan.receptive_fields[block.output]
-    return _shape(plan.shape(block.output)), f"{parameters:,}", f"{macs:,}", f"{field:,}"
+    for part in plan.parts:
+        kind = f"{part.block} x{part.repeats}" if part.name.startswith("stages.") else part.block
+        figures = f"{part.parameters:,}", f"{part.macs:,}", f"{part.receptive_field:,}"
+        yield part.name, kind, _shape(part.output), *figures
 
 
 def _shape(shape: Shape) -> str:

@@ -59,8 +59,9 @@ class TrainingProgress:
         """Print an epoch's line."""
         width = len(str(self.epochs))
         self.console.print(
-            f"epoch {epoch.epoch:{width}}/{self.epochs}  loss {epoch.train_loss:.3f}  train {epoch.train_top1:6.1%}  "
-            f"validation {epoch.validation.top1:6.1%}{' *' if best else '  '} {epoch.images_per_second:5,.0f} images/s",
+            f"epoch {epoch.epoch:{width}}/{self.epochs}  train {epoch.train_top1:6.1%} loss {epoch.train_loss:.3f}  "
+            f"validation {epoch.validation.top1:6.1%} loss {epoch.validation.loss:.3f}  "
+            f"{epoch.images_per_second:5,.0f} images/s{'  best' if best else ''}",
             highlight=False,
             soft_wrap=True,
         )

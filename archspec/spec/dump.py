@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import yaml
@@ -19,7 +20,7 @@ def to_data(settings: Settings) -> dict[str, Any]:
 
 def _value(value: Any, shape: FieldShape | None) -> Any:
     if isinstance(value, tuple):
-        one = FieldShape(shape.settings, shape.offered) if shape else None
+        one = replace(shape, many=False) if shape else None
         return [_value(item, one) for item in value]
     if isinstance(value, Options) and shape is not None and isinstance(shape.offered, Offered):
         options = to_data(value)

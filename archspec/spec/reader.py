@@ -279,7 +279,8 @@ class _Reader:  # events are Any: PyYAML's stubs make every mark optional
         hint = next((hint for words, hint in _SYNTAX_HINTS.items() if words in problem), "")
         if error.context_mark and "flow" in context and not hint:
             opened = error.context_mark
-            hint = f"it opens at line {opened.line + self.line}, column {opened.column + 1}"
+            shift = self.column if opened.line == 0 else 1
+            hint = f"it opens at line {opened.line + self.line}, column {opened.column + shift}"
         place = self.place(mark.line, mark.column, 1) if mark else None
         problem = problem.replace("did not find expected", "expected")
         return DocumentError([*self.repeated, Diagnostic(f"not YAML: {problem} {context}".rstrip(), place, hint=hint)])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, TypeVar, cast
 
@@ -61,6 +61,8 @@ class FieldShape:
 
     settings: type[Settings] | None = None
     offered: Offered | None = None
+    base: type[Options] = Options
+    """What the options of an offer must derive from."""
     many: bool = False
 
 
@@ -74,13 +76,13 @@ def field_shapes(model: type[Settings]) -> dict[str, FieldShape]:
 def _shape(annotation: Any, metadata: Iterable[Any]) -> FieldShape | None:
     for marker in metadata:
         if isinstance(marker, Offered):
-            return FieldShape(offered=marker)
+            return FieldShape(offered=marker, base=annotation)
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Annotated:
         return _shape(arguments[0], arguments[1:])
     if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
         inner = _shape(arguments[0], ())
-        return None if inner is None else FieldShape(inner.settings, inner.offered, many=True)
+        return None if inner is None else replace(inner, many=True)
     if isinstance(annotation, type) and issubclass(annotation, Settings):
         return FieldShape(settings=annotation)
     return None
@@ -117,7 +119,8 @@ class _Reading:
             values[key] = plain(entry.node) if shape is None else self.field(shape, entry.node, (*path, key))
         for key, shape in shapes.items():
             if key not in node.entries and shape.offered is not None and shape.offered.default is not None:
-                values[key] = self.offer(shape.offered, Scalar(shape.offered.default, node.place), (*path, key))
+                name = Scalar(shape.offered.default, node.place)
+                values[key] = self.offer(shape.offered, shape.base, name, (*path, key))
         failed = {key for key, value in values.items() if value is _FAILED}
         try:
             settings = model.model_validate({key: value for key, value in values.items() if key not in failed})
@@ -131,15 +134,15 @@ class _Reading:
         if shape.many:
             if not isinstance(node, Sequence):
                 return plain(node)  # pydantic says that it must be a list
-            one = FieldShape(shape.settings, shape.offered)
+            one = replace(shape, many=False)
             items = tuple(self.field(one, item, (*path, index)) for index, item in enumerate(node.items))
             return _FAILED if any(item is _FAILED for item in items) else items
         if shape.offered is not None:
-            return self.offer(shape.offered, node, path)
+            return self.offer(shape.offered, shape.base, node, path)
         assert shape.settings is not None
         return self.settings(shape.settings, node, path)
 
-    def offer(self, marker: Offered, node: Node, path: KeyPath) -> Options:
+    def offer(self, marker: Offered, base: type[Options], node: Node, path: KeyPath) -> Options:
         """The options of the offer that a node names: `batch`, or `{type: batch, eps: 1e-3}`."""
         named = self.offer_name(marker, node, path)
         if named is None:
@@ -154,6 +157,9 @@ class _Reading:
             self.report(f"unknown {singular} '{shorten(name)}'", place, at, hint, self.plugins.known(marker.kind))
             return cast(Options, _FAILED)
         offer: Offer[Any] = offers[name]
+        if not issubclass(offer.options, base):
+            what = f"'{name}' among {marker.kind} of {offer.origin}"
+            raise PluginError(f"{what} has options that do not derive from archspec.{base.__name__}")
         rest = node.entries if isinstance(node, Mapping) else {}
         options = Mapping(node.place, {key: entry for key, entry in rest.items() if key != marker.key})
         read = self.settings(offer.options, options, path)
@@ -192,11 +198,7 @@ class _Reading:
             self.report(
                 f"unknown key '{shorten(key)}'", key_place(node, error["loc"]), (*path, *error["loc"]), hint, note
             )
-        elif error["type"] == "model_type" and isinstance(error["input"], Options):
-            offer, base = error["input"].offer, error["ctx"]["class_name"]
-            what = f"'{offer.name}' among {offer.kind} of {offer.origin}"
-            raise PluginError(f"{what} has options that do not derive from archspec.{base}")
-        elif error["type"] == "missing" and isinstance(error["loc"][-1], int):
+        elif error["type"] == "missing" and error["loc"] and isinstance(error["loc"][-1], int):
             expected, have = error["loc"][-1] + 1, len(error["input"])
             self.report(f"{_subject((*path, *where))} must hold {expected} entries, not {have}", place, (*path, *where))
         elif error["type"] == "missing":
@@ -204,11 +206,13 @@ class _Reading:
             self.report(f"{_subject((*path, *where))} has no '{key}'", place, (*path, *where))
         else:
             message, hint = say_error(error)
-            self.report(f"{_subject((*path, *where))} {message}", place, (*path, *where), hint)
+            self.report(f"{_subject((*path, *where))} {message}", place, (*path, *where), hint, rule=message)
 
-    def report(self, message: str, place: Place, path: KeyPath, hint: str = "", *notes: str) -> None:
-        # one value can break one rule twice (both sides of `size: 0`), and one default every stage
-        self.found.setdefault((message, place), Diagnostic(message, place, path, hint, notes))
+    def report(
+        self, message: str, place: Place, path: KeyPath, hint: str = "", *notes: str, rule: str | None = None
+    ) -> None:
+        # one value can break one rule twice (both sides of `size: 0`), and one default every stage: told once
+        self.found.setdefault((rule or message, place), Diagnostic(message, place, path, hint, notes))
 
 
 def _known_keys(model: type[Settings]) -> list[str]:
@@ -222,10 +226,10 @@ def _worth_telling(errors: list[ErrorDetails], failed: set[str], model: type[Set
         for error in errors
         if error["type"] == "extra_forbidden"
     }
-    shortest = {error["loc"][:-1]: error for error in errors if isinstance(error["loc"][-1], int)}
+    shortest = {error["loc"][:-1]: error for error in errors if error["loc"] and isinstance(error["loc"][-1], int)}
     for error in errors:
         loc = error["loc"]
-        told = loc[0] in failed or (error["type"] == "missing" and loc in misspelt)
+        told = (loc[:1] and loc[0] in failed) or (error["type"] == "missing" and loc in misspelt)
         if not told and not (error["type"] == "missing" and shortest.get(loc[:-1], error) is not error):
             yield error
 

@@ -41,6 +41,8 @@ def save_checkpoint(
                 sync(writing / name)
                 hashes[name] = sha256(writing / name)
         write_text(writing / MANIFEST, manifest.model_copy(update={"sha256": hashes}).model_dump_json(indent=2) + "\n")
+        for name in hashes:  # safetensors writes for the owner alone; a run's files are all alike
+            shutil.copymode(writing / MANIFEST, writing / name)
         replace_folder(writing, folder)
     except BaseException as error:
         restore_folder(folder)

@@ -26,7 +26,7 @@ class Recipe(Settings):
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 30
     batch_size: Annotated[int, Field(ge=2, le=65_536)] = 32
-    optimizer: Annotated[Options, Offered("optimizers", default="sgd")]
+    optimizer: Annotated[Options, Offered("optimizers", default="adamw")]
     schedule: Annotated[Options, Offered("schedules", default="cosine")]
     warmup_epochs: Annotated[float, Field(ge=0, le=1_000)] = 1.0
     """Over which the learning rate rises in a line, before the schedule begins.

@@ -20,6 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from archspec.data.index import ImageData
@@ -166,6 +167,23 @@ def create_run(run: Run) -> None:
         if not isinstance(error, OSError):
             raise
         raise RunError(f"the run directory '{run.path}' cannot be written: {error.strerror or error}") from error
+
+
+def lock_run(run: Run) -> FileLock:
+    """Hold a run directory for the one process that may train in it. A killed process lets go.
+
+    Raises:
+        RunError: another process holds it.
+
+    """
+    lock = FileLock(run.path / "run.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RunError(f"another process is training in '{run.path}'") from None
+    except OSError as error:
+        raise RunError(f"the run directory '{run.path}' cannot be written: {error.strerror or error}") from error
+    return lock
 
 
 def check_new_run(path: Path) -> None:

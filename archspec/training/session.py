@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock
 
 from archspec.data.decode import mode_for, probe_image
 from archspec.data.index import TRAIN, VALIDATION, ImageData, ImageIndex
@@ -31,7 +32,7 @@ from archspec.training.loop import EpochResult, StepResult, Trainer, train
 from archspec.training.optimization import learning_rate, make_optimizer
 from archspec.training.recipe import DataChoice, Recipe
 from archspec.training.records import EpochMetrics, Manifest
-from archspec.training.run import METRICS, TIMES, Run, create_run, describe_run, refuse_other_images
+from archspec.training.run import METRICS, TIMES, Run, create_run, describe_run, lock_run, refuse_other_images
 
 _PROBED = 20_000
 """So many images are opened before training, spread over the split: an error early is worth a second or two."""
@@ -46,8 +47,8 @@ class Session:
     trainer: Trainer
     best: EpochMetrics | None = None
     """The best epoch so far; None before the first checkpoint."""
-    is_new: bool = False
-    """Whether the run directory is still to be made."""
+    lock: FileLock | None = None
+    """Held while the run is trained; None before a new run's directory is made."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -120,14 +121,14 @@ def new_session(
     info = describe_run(data, recipe, spec, command=command, device=str(device), threads=threads, plugins=plugins)
     run = Run(out, spec, recipe, choice, info)
     seed_generator(INIT, recipe.seed)
-    return Session(run, data, _trainer(run, data, logits_network(spec), device, workers), is_new=True)
+    return Session(run, data, _trainer(run, data, logits_network(spec), device, workers))
 
 
 def resume_session(run: Run, data: ImageData, *, device: torch.device, workers: int | None) -> Session:
     """Go on with a run from its last checkpoint, or from the beginning where it has none yet.
 
     Raises:
-        RunError: the checkpoint is damaged.
+        RunError: the checkpoint is damaged, or another process trains in the run.
         DataError: the data has other classes or images than the run began with.
 
     """
@@ -135,19 +136,20 @@ def resume_session(run: Run, data: ImageData, *, device: torch.device, workers: 
         raise DataError(f"the data's classes are no longer those of the run '{run.path}'", file=data.root)
     refuse_other_images(run, data, (TRAIN, VALIDATION))
     torch.set_num_threads(run.info.threads)
+    lock = lock_run(run)
     restore_folder(run.last)
     restore_folder(run.best)
     if not run.last.is_dir():
         seed_generator(INIT, run.recipe.seed)
         run.forget_after(0)
-        return Session(run, data, _trainer(run, data, logits_network(run.spec), device, workers))
+        return Session(run, data, _trainer(run, data, logits_network(run.spec), device, workers), lock=lock)
     manifest, model = read_checkpoint(run.last)
     trainer = _trainer(run, data, logits_network(run.spec, model), device, workers)
     restore_optimizer(trainer.optimizer, trainer.network, read_checkpoint(run.last, STATE)[1])
     trainer.scaler.load_state_dict(manifest.scaler)
     trainer.epoch, trainer.step = manifest.epoch, manifest.step
     run.forget_after(trainer.epoch)
-    return Session(run, data, trainer, manifest.best)
+    return Session(run, data, trainer, manifest.best, lock)
 
 
 def _trainer(run: Run, data: ImageData, network: Network, device: torch.device, workers: int | None) -> Trainer:
@@ -200,14 +202,16 @@ def fit(session: Session) -> Iterator[StepResult | EpochResult]:
         DataError: an image cannot be read.
 
     """
-    if session.is_new:
+    if session.lock is None:
         create_run(session.run)
+        session.lock = lock_run(session.run)
     try:
         for result in train(session.trainer):
             if isinstance(result, EpochResult):
                 _keep(session, result)
             yield result
     finally:
+        session.lock.release(force=True)
         if session.best is None:
             session.run.discard()
 

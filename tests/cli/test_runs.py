@@ -59,6 +59,7 @@ def test_a_run_directory_holds_all_it_needs(trained, cli):
     assert names == weights | {
         "checkpoints/last/training.safetensors",
         "run.json",
+        "run.lock",
         "spec.yaml",
         "recipe.yaml",
         "data.yaml",

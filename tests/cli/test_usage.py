@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import archspec
+from archspec.cli.app import run
 
 
 @pytest.mark.parametrize(
@@ -79,3 +80,20 @@ def test_beside_spacks_archspec_a_plain_error_says_what_to_do(tmp_path, theirs):
         assert done.stderr.startswith("error: this environment also holds")
         assert "Traceback" not in done.stderr
         assert "venv" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("arguments", [["check", "tiny"], ["build", "tiny"], ["build", "tiny", "--json"]])
+def test_output_that_cannot_be_written_is_told_in_a_line(arguments):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "archspec", *arguments], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 1
+    assert done.stderr == "error: the output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("flag", ["--out", "--resume"])
+def test_an_empty_name_is_a_usage_error(flag, capsys):
+    assert run(["train", "tiny", flag, ""]) == 2
+    assert "it is empty" in capsys.readouterr().err

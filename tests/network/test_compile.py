@@ -10,6 +10,7 @@ from torch import nn
 
 import archspec
 from archspec import compile_network
+from archspec.errors import CutError, WeightsError
 
 
 @pytest.fixture
@@ -63,8 +64,9 @@ def test_the_network_ends_in_logits_where_it_is_cut_before_the_softmax(network_o
     ("start", "end"), [("stages.3", None), (None, "nothing"), ("stages.0.0.conv1", None), (None, "softmax")]
 )
 def test_a_border_that_does_not_exist_is_refused_with_the_blocks_there_are(network, start, end):
-    with pytest.raises(ValueError, match=r"is no block of small; blocks are stem, stages\.0\.0"):
+    with pytest.raises(CutError, match="is no block of small") as caught:
         compile_network(network.plan, start, end)
+    assert caught.value.help.startswith("blocks: stem, stages.0.0")
 
 
 @pytest.mark.parametrize(("start", "end"), [("head", "stages.0"), ("head", "head"), (None, "stem")])
@@ -76,7 +78,7 @@ def test_a_cut_without_blocks_is_refused(network, start, end):
 def test_a_state_that_lacks_a_tensor_is_refused(network):
     state = dict(network.state_dict())
     del state["head.linear.bias"]
-    with pytest.raises(KeyError, match=r"head\.linear\.bias"):
+    with pytest.raises(WeightsError, match=r"head\.linear\.bias"):
         compile_network(network.plan, state=state)
 
 

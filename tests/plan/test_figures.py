@@ -162,7 +162,7 @@ def test_a_plan_is_made_without_torch():
 def test_borders_name_blocks_stages_and_the_head(plan_of):
     plan = plan_of("resnet18")
     assert [plan.border(name) for name in ("stem", "stages", "stages.1", "stages.1.1", "head")] == [0, 1, 3, 4, 9]
-    with pytest.raises(ValueError, match=r"'stages.4' is no block of resnet18; blocks are stem, stages.0.0"):
+    with pytest.raises(ValueError, match=r"'stages.4' is no block of resnet18"):
         plan.border("stages.4")
 
 

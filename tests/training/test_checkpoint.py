@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from archspec.errors import RunError
 from archspec.data.preprocessing import Preprocessing
+from archspec.errors import RunError
 from archspec.training.checkpoint import optimizer_tensors, read_checkpoint, save_checkpoint
 from archspec.training.files import find_folder, restore_folder
 from archspec.training.records import EpochMetrics, Manifest
@@ -163,7 +163,7 @@ def test_a_run_holds_no_pickle_and_nothing_half_written(session_of):
     session = session_of("epochs=2")
     list(fit(session))
     files = [path for path in session.run.path.rglob("*") if path.is_file()]
-    assert {path.suffix for path in files} == {".json", ".jsonl", ".yaml", ".safetensors"}
+    assert {path.suffix for path in files} == {".json", ".jsonl", ".yaml", ".safetensors", ".lock"}
     for path in files:
         head = path.read_bytes()[:4]
         assert not head.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK")), path
@@ -171,7 +171,7 @@ def test_a_run_holds_no_pickle_and_nothing_half_written(session_of):
         if path.suffix == ".safetensors":
             with safe_open(path, "pt") as file:
                 assert file.keys()
-        elif path.suffix != ".yaml":
+        elif path.suffix in (".json", ".jsonl"):
             for line in [path.read_text()] if path.suffix == ".json" else path.read_text().splitlines():
                 json.loads(line)
 
@@ -181,9 +181,16 @@ def test_the_optimizers_state_is_kept_under_the_parameters_names(session_of):
     list(fit(session))
     kept = read_checkpoint(session.run.last, "training.safetensors")[1]
     network = session.trainer.network
-    assert set(kept) == {f"{name}/momentum_buffer" for name, _ in network.named_parameters()}
+    assert set(kept) == {
+        f"{name}/{key}" for name, _ in network.named_parameters() for key in ("exp_avg", "exp_avg_sq", "step")
+    }
     for name, parameter in network.named_parameters():
-        assert torch.equal(
-            kept[f"{name}/momentum_buffer"], session.trainer.optimizer.state[parameter]["momentum_buffer"]
-        )
+        assert torch.equal(kept[f"{name}/exp_avg"], session.trainer.optimizer.state[parameter]["exp_avg"])
     assert set(optimizer_tensors(session.trainer.optimizer, network)) == set(kept)
+
+
+def test_a_runs_files_may_be_read_by_whom_the_umask_allows(session_of):
+    session = session_of("epochs=1")
+    list(fit(session))
+    modes = {path.name: path.stat().st_mode & 0o777 for path in session.run.last.iterdir()}
+    assert set(modes.values()) == {modes["manifest.json"]}

@@ -66,7 +66,8 @@ def hand_written(run, photos, *, epochs, batch_size, lr, seed):
 
 
 def test_two_epochs_are_bit_for_bit_those_of_a_loop_written_by_hand(session_of, photos):
-    session = session_of("epochs=2", "batch_size=16", "optimizer.lr=0.05", "seed=7")
+    optimizer = "optimizer={type: sgd, lr: 0.05, momentum: 0.9, nesterov: true, weight_decay: 1e-4}"
+    session = session_of("epochs=2", "batch_size=16", optimizer, "seed=7")
     steps, epochs = results(session)
     losses, state = hand_written(session.run, photos, epochs=2, batch_size=16, lr=0.05, seed=7)
     assert [step.loss.item() for step in steps] == losses
@@ -91,7 +92,7 @@ def test_the_network_learns_and_the_best_epoch_is_kept(session_of):
     _, epochs = results(session)
     assert epochs[-1].train_loss < 0.6 * epochs[0].train_loss
     best = max(epochs, key=lambda epoch: (epoch.validation.top1, -epoch.validation.loss))
-    assert session.best["epoch"] == best.epoch
+    assert session.best.epoch == best.epoch
     manifest = json.loads((session.run.best / "manifest.json").read_text())
     assert manifest["epoch"] == best.epoch
     assert manifest["metrics"]["top1"] == best.validation.top1

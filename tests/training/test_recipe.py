@@ -18,7 +18,7 @@ def test_every_recipe_that_comes_along_can_be_loaded(plugins):
     assert {"default", "quick"} <= set(recipe_names())
     for name in recipe_names():
         assert load_recipe(name, (), plugins).epochs >= 1
-    assert load_recipe("default", (), plugins).optimizer.offer.name == "sgd"
+    assert load_recipe("default", (), plugins).optimizer.offer.name == "adamw"
     assert load_recipe("quick", (), plugins).optimizer.offer.name == "adamw"
 
 
@@ -33,15 +33,15 @@ def test_overrides_are_typed_and_reach_deep(plugins):
     overrides = ["recipe.optimizer.lr=1e-3", "recipe.augmentation.scale=[0.2, 0.9]", "recipe.mean=[0.1, 0.2, 0.3]"]
     recipe = load_recipe("default", overrides, plugins)
     assert recipe.optimizer.lr == 0.001
-    assert recipe.optimizer.momentum == 0.9
+    assert recipe.optimizer.betas == (0.9, 0.999)
     assert recipe.augmentation.scale == (0.2, 0.9)
     assert recipe.mean == (0.1, 0.2, 0.3)
 
 
 def test_another_optimizer_does_not_need_the_first_ones_options(plugins):
-    recipe = load_recipe("default", ["recipe.optimizer={type: adamw}"], plugins)
-    assert recipe.optimizer.offer.name == "adamw"
-    assert recipe.optimizer.lr == 1e-3
+    recipe = load_recipe("default", ["recipe.optimizer={type: sgd}"], plugins)
+    assert recipe.optimizer.offer.name == "sgd"
+    assert recipe.optimizer.lr == 0.1
 
 
 def test_an_unknown_recipe_is_an_error_that_guesses(plugins, tmp_path):

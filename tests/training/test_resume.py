@@ -145,7 +145,7 @@ def test_a_finished_run_says_so_and_changes_nothing(uninterrupted, tmp_path, tra
     shutil.copytree(uninterrupted, tmp_path / "run")
     code, said, document = train("--resume", tmp_path / "run")
     assert code == 0
-    assert "all 30 epochs are done" in said
+    assert "the run ended after 30 epochs" in said
     assert document["epochs"] == 30
     assert document["images_per_second"] is None
     assert_same_run(tmp_path / "run", uninterrupted)
@@ -159,7 +159,7 @@ def test_settings_given_again_may_be_the_same(uninterrupted, settings, tmp_path,
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["--lr", "0.3"], "recipe.optimizer.lr is 0.1 there, and 0.3 here"),
+        (["--lr", "0.3"], "recipe.optimizer.lr is 0.002 there, and 0.3 here"),
         (["--epochs", "50"], "recipe.epochs is 30 there, and 50 here"),
         (["--batch-size", "8"], "recipe.batch_size is 12 there, and 8 here"),
         (["--seed", "6"], "recipe.seed is 5 there, and 6 here"),

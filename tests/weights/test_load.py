@@ -132,22 +132,11 @@ def test_the_shared_imagenet_weights_load(shared):
     assert torch.equal(network(x), reference.eval()(x))
 
 
-@pytest.mark.parametrize("overrides", [(), ("defaults.bias=true", "defaults.padding=tensorflow")])
-@pytest.mark.parametrize(("start", "end"), [(None, None), (None, "stages.1"), ("stages.1", None)])
-def test_weights_load_into_a_folded_part(small_file, overrides, start, end):
-    torch.manual_seed(0)
-    whole = archspec.build_network(archspec.load_spec(small_file, overrides)).eval()
-    state = {
-        name: torch.rand_like(t) / 4 + 0.5 if t.is_floating_point() else t for name, t in whole.state_dict().items()
-    }
-    archspec.load_weights(whole, state)
-    folded = archspec.compile_network(whole.plan, start, end, fold=True)
-    archspec.load_weights(folded, state)
-    plain = archspec.compile_network(whole.plan, start, end, state=state).eval()
-    x = torch.randn(2, *whole.plan.shape(whole.plan.blocks[whole.plan.border(start or "stem")].input))
-    assert torch.allclose(folded(x), plain(x), rtol=1e-3, atol=1e-3)
-    assert folded.folded
-    assert not any(parameter.requires_grad for parameter in folded.parameters())
+def test_a_folded_network_takes_no_weights_and_says_how_to_give_them(network, state):
+    folded = archspec.compile_network(network.plan, fold=True, state=state)
+    with pytest.raises(WeightsError, match="folded") as caught:
+        archspec.load_weights(folded, state)
+    assert "fold=True" in caught.value.help
 
 
 def test_a_prefix_takes_its_part_of_the_whole_state(network, state):
