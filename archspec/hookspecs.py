@@ -56,6 +56,12 @@ def archspec_shortcuts() -> Offers:
 
 
 @hookspec
+def archspec_attentions() -> Offers:
+    """Attention. `make(net: Builder, x: Value, options, block_channels: int) -> Value` gates x inside a block."""
+    raise NotImplementedError
+
+
+@hookspec
 def archspec_datasets() -> Offers:
     """Data sets. `make(options, seed: int) -> archspec.data.ImageData`: classes, and one index of images per split."""
     raise NotImplementedError

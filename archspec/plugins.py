@@ -24,6 +24,8 @@ from archspec.offers import Offer
 BUILTIN_MODULES = (
     "archspec.builtin.stems",
     "archspec.builtin.blocks",
+    "archspec.builtin.mobile",
+    "archspec.builtin.attentions",
     "archspec.builtin.heads",
     "archspec.builtin.shortcuts",
     "archspec.builtin.norms",

@@ -17,6 +17,15 @@ def projection(net: Builder, x: Value, block: BlockOptions, channels: int) -> Va
     return net.norm(net.conv(x, channels, 1, block.strides))
 
 
+def pooled_projection(net: Builder, x: Value, block: BlockOptions, channels: int) -> Value:
+    """norm(conv1x1(average_pool2x2(x))) where the shape changes, else x.  He et al. 2019, fig. 2c."""
+    if not _changes(x, block, channels):
+        return x
+    if block.strides > 1:  # "tensorflow" padding: ceil(size / 2) outputs, and what is padded counts in no average
+        x = net.pool(x, "average", 2, block.strides, padding="tensorflow")
+    return net.norm(net.conv(x, channels, 1))
+
+
 def padded_identity(net: Builder, x: Value, block: BlockOptions, channels: int) -> Value:
     """Every strides-th pixel of x and channels of zeros where the shape changes, else x. It has no parameters."""
     if not _changes(x, block, channels):
@@ -29,4 +38,5 @@ def archspec_shortcuts() -> dict[str, Offer[Options]]:
     return {
         "A": Offer(Options, padded_identity, "identity, with strides and channels of zeros where the shape changes"),
         "B": Offer(Options, projection, "1x1 convolution and norm where the shape changes, else identity"),
+        "D": Offer(Options, pooled_projection, "the same behind a 2x2 average pool instead of a stride"),
     }

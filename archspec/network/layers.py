@@ -46,6 +46,10 @@ class SamePool2d(nn.Module):
         """(B, C, H, W) -> (B, C, ceil(H/s), ceil(W/s))."""
         if self.mode == "max":
             return F.max_pool2d(_pad_same(x, self.kernel, self.stride, 1, -torch.inf), self.kernel, self.stride)
+        if not any(
+            same_padding(x.shape[-2], self.kernel, self.stride) + same_padding(x.shape[-1], self.kernel, self.stride)
+        ):
+            return F.avg_pool2d(x, self.kernel, self.stride)
         covered = _pad_same(torch.ones_like(x[:1, :1]), self.kernel, self.stride, 1, 0.0)
         share = F.avg_pool2d(covered, self.kernel, self.stride)
         return F.avg_pool2d(_pad_same(x, self.kernel, self.stride, 1, 0.0), self.kernel, self.stride) / share

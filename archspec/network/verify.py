@@ -34,7 +34,7 @@ class _MacCounter(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        if func is torch.conv2d:
+        if func in (torch.conv1d, torch.conv2d):
             self.macs += args[1].numel() * math.prod(result.shape[2:])
         elif func is F.linear:
             self.macs += args[1].numel() * math.prod(result.shape[1:-1])

@@ -120,9 +120,11 @@ class Builder:
         """An activation by its class in `torch.nn`."""
         return self.write(Activation(function), x, name=name)
 
-    def pool(self, x: Value, mode: str, kernel: int, stride: int, *, name: str = "pool") -> Value:
+    def pool(
+        self, x: Value, mode: str, kernel: int, stride: int, *, padding: str | None = None, name: str = "pool"
+    ) -> Value:
         """Maximum (`max`) or average (`average`) pooling, padded in the part's style."""
-        return self.write(Pool(mode, kernel, stride, self.style.padding), x, name=name)
+        return self.write(Pool(mode, kernel, stride, padding or self.style.padding), x, name=name)
 
     def global_average_pool(self, x: Value, *, name: str = "pool") -> Value:
         """(C, H, W) -> (C,)."""

@@ -12,6 +12,7 @@ from archspec.spec.override import apply_override
 from archspec.spec.parts import Style
 from archspec.spec.reader import Entry, Mapping, Node, Scalar, Sequence, plain, read_document
 from archspec.spec.settings import read_settings
+from archspec.spec.widths import expand_widths
 from archspec.spec.wording import describe
 from archspec.spec.zoo import find_spec
 
@@ -29,6 +30,9 @@ def load_spec(path: Path | str, overrides: Iterable[str] = (), *, plugins: Plugi
     node = read_document(find_spec(path))
     for number, override in enumerate(overrides, start=1):
         apply_override(node, override, number)
+    stages = node.entries.get("stages")
+    if stages is not None and isinstance(stages.node, Mapping) and "w0" in stages.node.entries:
+        stages.node = expand_widths(stages.node, plugins)
     faults = _inherit(node, plugins)
     try:
         spec = read_settings(ArchSpec, node, plugins)
@@ -73,6 +77,11 @@ def _parts(node: Mapping, plugins: Plugins) -> list[tuple[Mapping, set[str] | No
         stem.node = _as_map(stem.node, "type")
         style = _options(stem.node, "stems", "type", plugins)
         defaults_for.append((stem.node, style and style & set(Style.model_fields)))
+    head = node.entries.get("head")
+    if head is not None:
+        head.node = _as_map(head.node, "type")
+        style = _options(head.node, "heads", "type", plugins)
+        defaults_for.append((head.node, (style or set()) & set(Style.model_fields)))
     return [(part, options) for part, options in defaults_for if isinstance(part, Mapping)]
 
 

@@ -10,7 +10,6 @@ from archspec.offers import Offered, Options
 
 Filters = Annotated[int, Field(ge=1, le=1_000_000)]
 Strides = Annotated[int, Field(ge=1, le=64)]
-Kernel = Annotated[int, Field(ge=1, le=255)]
 
 
 class Style(Options):
@@ -28,8 +27,6 @@ class Style(Options):
 class StemOptions(Style):
     """Options of a stem."""
 
-    filters: Filters = 64
-    kernel: Kernel = 7
     strides: Strides = 2
 
 

@@ -24,15 +24,15 @@ from archspec.spec.wording import describe, say_error
 S = TypeVar("S", bound=Settings)
 
 
-def read_settings(model: type[S], node: Mapping, plugins: Plugins) -> S:
-    """The settings that a document describes.
+def read_settings(model: type[S], node: Mapping, plugins: Plugins, path: KeyPath = ()) -> S:
+    """The settings that a document, or the part of one at `path`, describes.
 
     Raises:
         DocumentError: with a diagnostic for everything that is wrong.
 
     """
     reading = _Reading(plugins)
-    settings = reading.settings(model, node, ())
+    settings = reading.settings(model, node, path)
     if reading.found:
         raise DocumentError(reading.diagnostics)
     return settings

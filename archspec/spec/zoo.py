@@ -34,7 +34,7 @@ def find_spec(path: Path | str) -> Path:
     """
     file, name = Path(path), str(path)
     if not name:
-        raise ArchspecError("the name of the spec is empty", help=f"known names: {', '.join(zoo_names())}")
+        raise ArchspecError("the name of the spec is empty", help=_examples())
     if is_file(file):
         return file
     bare = file.name == name and file.suffix not in _SUFFIXES
@@ -43,5 +43,10 @@ def find_spec(path: Path | str) -> Path:
     if is_folder(file):
         raise ArchspecError(f"'{name}' is a folder, not a spec")
     match = closest(file.stem, zoo_names())
-    help = f"did you mean the zoo's '{match}'?" if match else "known names: " + ", ".join(zoo_names())
+    help = f"did you mean the zoo's '{match}'?" if match else _examples()
     raise ArchspecError(f"there is no spec '{name}'", help=help)
+
+
+def _examples() -> str:
+    names = zoo_names()
+    return f"give a file, or one of {len(names)} names such as {', '.join(names[:: max(1, len(names) // 6)])}"

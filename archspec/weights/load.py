@@ -11,7 +11,7 @@ from torch import Tensor
 from archspec.errors import WeightsError
 from archspec.network.compile import Network
 from archspec.weights.files import read_tensors, state_tensors
-from archspec.weights.keymaps import torchvision_names
+from archspec.weights.keymaps import foreign_names
 
 _COUNTER = "num_batches_tracked"
 """Files older than torch 0.4.1 lack it, and nothing but a momentum of None reads it."""
@@ -41,19 +41,27 @@ def load_weights(network: Network, weights: Path | str | Mapping[str, Tensor]) -
         source, tensors = f"'{weights}'", read_tensors(Path(weights))
     else:
         source, tensors = "the state dict", state_tensors(weights, "the state dict")
-    foreign = torchvision_names(network.plan)
     ours = [name for name, _, _ in network.plan.tensors()]
     naming, names = max(
-        (("archspec", {name: name for name in ours}), ("torchvision", foreign)),
+        (("archspec", {name: name for name in ours}), *foreign_names(network.plan)),
         key=lambda candidate: sum(theirs in tensors for theirs in candidate[1].values()),
     )
-    renamed = {name: tensors.pop(theirs) for name, theirs in names.items() if theirs in tensors}
+    shapes = {name: shape for name, shape, _ in network.plan.tensors()}
+    renamed = {
+        name: _as_convolution(tensors.pop(theirs), shapes[name]) for name, theirs in names.items() if theirs in tensors
+    }
     _refuse(network, source, renamed, unused=tensors)
     own = network.state_dict()
     copied = [name for name in own if name in renamed]
     for name in copied:
         own[name].copy_(renamed[name])
     return LoadedWeights(naming, tuple(copied))
+
+
+def _as_convolution(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """A linear layer's matrix as the 1x1 convolution that it is, and the other way round; any other as it is."""
+    same = tuple(size for size in tensor.shape if size != 1) == tuple(size for size in shape if size != 1)
+    return tensor.reshape(shape) if same and {tensor.ndim, len(shape)} == {2, 4} else tensor
 
 
 def _refuse(network: Network, source: str, found: Mapping[str, Tensor], unused: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ import torchvision
 from torch import nn
 
 import archspec
-from archspec.weights.keymaps import torchvision_names
+from archspec.weights.keymaps import foreign_names
 
 
 def randomise(network):
@@ -27,7 +27,7 @@ def assert_equal_to_the_bit(name, reference, size=64):
     ours = archspec.build_network(name)
     loaded = archspec.load_weights(ours, reference.state_dict())
     assert loaded.naming == "torchvision"
-    names = torchvision_names(ours.plan)
+    names = dict(foreign_names(ours.plan))["torchvision"]
     assert set(names.values()) == set(reference.state_dict())
     assert set(names) == set(ours.state_dict()) == set(loaded.copied)
     x = torch.randn(2, 3, size, size)

@@ -25,7 +25,10 @@ def test_every_option_is_spelled_out(write_spec, small_text):
         "strides": 2,
         "repeats": 1,
         "shortcut": "B",
+        "attention": "none",
         "groups": 1,
+        "group_width": None,
+        "antialias": "none",
         "zero_init_residual": False,
     }
     assert data["input"] == {"channels": 3, "size": [32, 32]}

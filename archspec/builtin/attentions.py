@@ -1,0 +1,68 @@
+"""Attention: gates that weigh a block's channels."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from archspec import Builder, Offer, Offered, Options, Value, hookimpl
+from archspec.plan.gates import ChannelConv, ChannelMean, Multiply
+
+
+class SqueezeExcitationOptions(Options):
+    """Options of squeeze-excitation."""
+
+    ratio: Annotated[float, Field(gt=0, le=4)] = 1 / 16
+    """Channels of the squeezed vector, as a share."""
+    share_of: Literal["map", "block-input"] = "map"
+    """Of which channels: the map that is gated, or what enters the block, as RegNet and EfficientNet count."""
+    divisor: Annotated[int, Field(ge=1, le=1024)] = 8
+    """The squeezed channels are rounded to a multiple of it."""
+    activation: Annotated[Options, Offered("activations", default="relu")]
+
+
+class EfficientChannelOptions(Options):
+    """Options of efficient channel attention."""
+
+    gamma: Annotated[float, Field(gt=0)] = 2.0
+    beta: float = 1.0
+    """The kernel is the odd number at or above |log2(channels) + beta| / gamma, and 3 at least."""
+
+
+def none(net: Builder, x: Value, options: Options, block_channels: int) -> Value:
+    """x."""
+    return x
+
+
+def squeeze_excitation(net: Builder, x: Value, se: SqueezeExcitationOptions, block_channels: int) -> Value:
+    """x * sigmoid(conv1x1(act(conv1x1(mean(x))))).  Hu et al. 2018."""
+    wanted = se.ratio * (x.channels if se.share_of == "map" else block_channels)
+    squeezed = max(se.divisor, int(wanted + se.divisor / 2) // se.divisor * se.divisor)
+    with net.scope("attention", role="gate"):
+        y = net.write(ChannelMean(), x, name="mean")
+        y = net.conv(y, squeezed, 1, bias=True, padding="valid", name="conv1")
+        y = se.activation.offer.make(net, y, se.activation, name="act")
+        y = net.conv(y, x.channels, 1, bias=True, padding="valid", name="conv2")
+        return net.write(Multiply(), x, net.activation(y, "Sigmoid", name="gate"), name="multiply")
+
+
+def efficient_channel(net: Builder, x: Value, eca: EfficientChannelOptions, block_channels: int) -> Value:
+    """x * sigmoid(conv1d(mean(x))) along the channels.  Wang et al. 2020."""
+    size = int(abs(math.log2(x.channels) + eca.beta) / eca.gamma)
+    with net.scope("attention", role="gate"):
+        y = net.write(ChannelMean(), x, name="mean")
+        y = net.write(ChannelConv(max(size if size % 2 else size + 1, 3)), y, name="conv")
+        return net.write(Multiply(), x, net.activation(y, "Sigmoid", name="gate"), name="multiply")
+
+
+@hookimpl
+def archspec_attentions() -> dict[
+    str, Offer[Options] | Offer[SqueezeExcitationOptions] | Offer[EfficientChannelOptions]
+]:
+    return {
+        "none": Offer(Options, none, "no attention"),
+        "se": Offer(SqueezeExcitationOptions, squeeze_excitation, "squeeze-excitation"),
+        "eca": Offer(EfficientChannelOptions, efficient_channel, "efficient channel attention"),
+    }
