@@ -53,7 +53,7 @@ class InputSpec(Settings):
 class ArchSpec(Settings):
     """One residual network: stem, stages, head."""
 
-    document_keys: ClassVar[tuple[str, ...]] = ("defaults",)
+    document_keys: ClassVar[tuple[str, ...]] = ("defaults", "extends")
 
     archspec: Annotated[int, AfterValidator(_version)] = 1
     """Version of the format."""

@@ -8,13 +8,13 @@ from pathlib import Path
 from archspec.errors import Diagnostic, DocumentError, shorten
 from archspec.plugins import Plugins, closest, default_plugins
 from archspec.spec.arch import ArchSpec
-from archspec.spec.override import apply_override
+from archspec.spec.extend import open_document
 from archspec.spec.parts import Style
-from archspec.spec.reader import Entry, Mapping, Node, Scalar, Sequence, plain, read_document
+from archspec.spec.reader import Entry, Mapping, Node, Scalar, Sequence, plain
 from archspec.spec.settings import read_settings
 from archspec.spec.widths import expand_widths
 from archspec.spec.wording import describe
-from archspec.spec.zoo import find_spec
+from archspec.spec.zoo import find_spec, zoo_files
 
 
 def load_spec(path: Path | str, overrides: Iterable[str] = (), *, plugins: Plugins | None = None) -> ArchSpec:
@@ -27,9 +27,7 @@ def load_spec(path: Path | str, overrides: Iterable[str] = (), *, plugins: Plugi
 
     """
     plugins = plugins or default_plugins()
-    node = read_document(find_spec(path))
-    for number, override in enumerate(overrides, start=1):
-        apply_override(node, override, number)
+    node = open_document(find_spec(path), overrides, zoo_files)
     stages = node.entries.get("stages")
     if stages is not None and isinstance(stages.node, Mapping) and "w0" in stages.node.entries:
         stages.node = expand_widths(stages.node, plugins)

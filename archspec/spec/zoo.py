@@ -20,9 +20,14 @@ def zoo_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "specs"
 
 
+def zoo_files() -> dict[str, Path]:
+    """The files of the zoo by name: `cifar-resnet20`, `resnet18`, ..."""
+    return dict(sorted((path.stem, path) for path in zoo_folder().glob("*.yaml")))
+
+
 def zoo_names() -> list[str]:
-    """The names of the zoo: `cifar-resnet20`, `resnet18`, ..."""
-    return sorted(path.stem for path in zoo_folder().glob("*.yaml"))
+    """The names of the zoo."""
+    return list(zoo_files())
 
 
 def find_spec(path: Path | str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ from archspec.errors import ArchspecError, Place
 from archspec.offers import Offered, Options, Settings
 from archspec.paths import is_file, is_folder
 from archspec.plugins import Plugins, closest
+from archspec.spec.extend import open_document
 from archspec.spec.override import apply_override
 from archspec.spec.reader import Entry, Mapping, Scalar, read_document
 from archspec.spec.settings import read_settings
@@ -23,6 +24,8 @@ Channels = Annotated[tuple[float, ...], Field(min_length=1, max_length=4)]
 
 class Recipe(Settings):
     """How a network is trained."""
+
+    document_keys: ClassVar[tuple[str, ...]] = ("extends",)
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 30
     batch_size: Annotated[int, Field(ge=2, le=65_536)] = 32
@@ -52,11 +55,14 @@ class DataChoice(Settings):
     data: Annotated[Options, Offered("datasets")]
 
 
+def recipe_files() -> dict[str, Path]:
+    """The files of the recipes that come with archspec, by name."""
+    return {path.stem: path for path in sorted(Path(str(files("archspec.recipes"))).glob("*.yaml"))}
+
+
 def recipe_names() -> list[str]:
     """The recipes that come with archspec."""
-    return sorted(
-        file.name.removesuffix(".yaml") for file in files("archspec.recipes").iterdir() if ".yaml" in file.name
-    )
+    return list(recipe_files())
 
 
 def load_recipe(recipe: str, overrides: Iterable[str], plugins: Plugins) -> Recipe:
@@ -67,15 +73,13 @@ def load_recipe(recipe: str, overrides: Iterable[str], plugins: Plugins) -> Reci
 
     """
     path = Path(recipe)
-    if recipe in recipe_names() and not is_file(path):
-        path = Path(str(files("archspec.recipes"))) / f"{recipe}.yaml"
+    if not is_file(path):
+        path = recipe_files().get(recipe, path)
     if not is_file(path):
         match = closest(recipe, recipe_names())
         help = f"did you mean '{match}'?" if match else f"known recipes: {', '.join(recipe_names())}"
         raise ArchspecError(f"there is no recipe '{recipe}'", help=help)
-    node = read_document(path)
-    _override(node, overrides, "recipe.")
-    return read_settings(Recipe, node, plugins)
+    return read_settings(Recipe, open_document(path, overrides, recipe_files, "recipe."), plugins)
 
 
 def choose_data(choice: str, overrides: Iterable[str], plugins: Plugins) -> DataChoice:
@@ -112,7 +116,8 @@ def load_data(path: Path, overrides: Iterable[str], plugins: Plugins) -> DataCho
 
 
 def _read_data(document: Mapping, overrides: Iterable[str], plugins: Plugins) -> DataChoice:
-    _override(document, overrides, "")
+    for number, override in enumerate(overrides, start=1):
+        apply_override(document, override, number)
     return _absolute(read_settings(DataChoice, document, plugins))
 
 
@@ -123,11 +128,6 @@ def _absolute(choice: DataChoice) -> DataChoice:
         return choice
     data = choice.data.model_copy(update={"root": str(Path(root).expanduser().resolve())})
     return choice.model_copy(update={"data": data})
-
-
-def _override(node: Mapping, overrides: Iterable[str], prefix: str) -> None:
-    for number, override in enumerate(overrides, start=1):
-        apply_override(node, override, number, prefix)
 
 
 def split_overrides(overrides: Iterable[str]) -> tuple[list[str], list[str], list[str]]:
