@@ -2,7 +2,8 @@
 
     ArchspecError                what, where, and how to mend it; exit code 1
     ├── DocumentError            a spec or recipe is wrong: all its diagnostics at once, with line and column
-    │   └── PlanError            the spec reads well, but no such network can exist
+    │   ├── PlanError            the spec reads well, but no such network can exist
+    │   └── BudgetError          the network exists, and breaks the bounds of its `budget:`
     ├── CutError                 a network cannot be cut where the call asks
     ├── PluginError              a plugin is broken, blocked, unknown, or in conflict with another
     ├── DataError                a data set, folder or image cannot be used
@@ -17,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from unicodedata import combining, east_asian_width
 
 KeyPath = tuple[str | int, ...]
@@ -70,9 +71,13 @@ class Diagnostic:
     """A few words beside the caret, such as "did you mean 'bottleneck'?"."""
     notes: tuple[str, ...] = ()
     """Whole lines under the picture."""
+    severity: Literal["error", "warning", "note"] = "error"
+    code: str = ""
+    """The rule that found it, such as A101."""
 
     def render(self) -> str:
-        lines = [f"error: {printable(self.message)}"]
+        code = f"[{self.code}]" if self.code else ""
+        lines = [f"{self.severity}{code}: {printable(self.message)}"]
         path = printable(show_path(self.path))
         if self.place is not None:
             number = str(self.place.line)
@@ -168,6 +173,10 @@ def _file_order(diagnostic: Diagnostic) -> tuple[str, int, int]:
 
 class PlanError(DocumentError):
     """The spec reads well, but no such network can exist: a map below one pixel, widths that do not divide."""
+
+
+class BudgetError(DocumentError):
+    """The network costs more, or sees less, than its spec's `budget:` allows."""
 
 
 class CutError(ArchspecError, ValueError):

@@ -16,10 +16,13 @@ from archspec.plugins import Plugins, closest, plugins_for
 _COMMANDS = {
     "check": "archspec.cli.check:check",
     "build": "archspec.cli.build:build",
+    "show": "archspec.cli.show:show",
+    "schema": "archspec.cli.schema:schema",
     "train": "archspec.cli.train:train",
     "eval": "archspec.cli.evaluate:evaluate",
     "predict": "archspec.cli.predict:predict",
     "data": "archspec.cli.data:data",
+    "rule": "archspec.cli.rule:rule",
     "plugins": "archspec.cli.plugins:plugins",
 }
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import rich_click as click
 
 from archspec.cli.output import json_option, print_json, set_option
-from archspec.plan.planner import plan_network
+from archspec.plan.budget import plan_within_budget
 from archspec.plugins import Plugins
 from archspec.spec.load import load_spec
 
@@ -19,7 +19,7 @@ from archspec.spec.load import load_spec
 @click.pass_obj
 def build(plugins: Plugins, spec: str, overrides: tuple[str, ...], as_json: bool) -> None:
     """Build a spec: its shapes, parameters, multiply-adds and receptive field, checked against the compiled module."""
-    plan = plan_network(load_spec(spec, overrides, plugins=plugins))
+    plan = plan_within_budget(load_spec(spec, overrides, plugins=plugins))
     from archspec.network.verify import verify_plan
     from archspec.report.network import print_plan
 
@@ -36,6 +36,7 @@ def build(plugins: Plugins, spec: str, overrides: tuple[str, ...], as_json: bool
             "macs": plan.macs,
             "depth": plan.depth,
             "receptive_field": plan.receptive_field,
+            "activation_memory": plan.activation_memory,
             "init": plan.init,
             "stages": [asdict(stage) for stage in plan.stages],
             "parts": [asdict(part) for part in plan.parts],

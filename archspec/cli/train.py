@@ -23,7 +23,7 @@ from archspec.cli.output import (
     workers_option,
 )
 from archspec.errors import RunError
-from archspec.plan.planner import plan_network
+from archspec.plan.budget import plan_within_budget
 from archspec.plugins import Plugins
 from archspec.spec.load import load_spec
 
@@ -94,7 +94,7 @@ def _new(options: TrainOptions, plugins: Plugins) -> Session:
         raise click.UsageError("Missing argument 'SPEC' (or --resume RUN).")
     of_spec, of_recipe, of_data = split_overrides(options.overrides)
     spec = load_spec(options.spec, of_spec, plugins=plugins)
-    plan_network(spec)
+    plan_within_budget(spec)
     recipe = load_recipe(options.recipe or "default", of_recipe, plugins)
     choice = choose_data(options.data or "imagefolder", of_data, plugins)
     out = new_run_path(spec.name) if options.out is None else Path(options.out)

@@ -18,6 +18,7 @@ class GroupNorm(Operation):
     zero_init: bool = False
 
     maker: ClassVar[str] = "archspec.network.gates:group_norm"
+    output_needed: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.channels % self.groups:
@@ -37,6 +38,7 @@ class LayerNorm(Operation):
     zero_init: bool = False
 
     maker: ClassVar[str] = "archspec.network.gates:layer_norm"
+    output_needed: ClassVar[bool] = False
 
     def parameters(self) -> dict[str, Shape]:
         return {"weight": (self.channels,), "bias": (self.channels,)}
@@ -50,6 +52,7 @@ class Scale(Operation):
     start: float
 
     maker: ClassVar[str] = "archspec.network.gates:scale"
+    output_needed: ClassVar[bool] = False
 
     def parameters(self) -> dict[str, Shape]:
         return {"weight": (self.channels,)}
@@ -60,6 +63,11 @@ class ChannelMean(Operation):
     """The mean of every channel, kept a map: (C, H, W) -> (C, 1, 1)."""
 
     maker: ClassVar[str] = "archspec.network.gates:channel_mean"
+    output_needed: ClassVar[bool] = False
+
+    @property
+    def input_needed(self) -> bool:
+        return False
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return (inputs[0][0], 1, 1)
@@ -86,3 +94,4 @@ class Multiply(Operation):
     """A map times a gate of its channels: (C, H, W), (C, 1, 1) -> (C, H, W)."""
 
     maker: ClassVar[str] = "archspec.network.gates:multiply"
+    output_needed: ClassVar[bool] = False

@@ -35,6 +35,11 @@ class Operation:
     output_needed: ClassVar[bool] = True
     """Whether its own backward pass reads its output; if not, the next operation may overwrite it."""
 
+    @property
+    def input_needed(self) -> bool:
+        """Whether its own backward pass reads its inputs; what no backward pass reads, training need not keep."""
+        return True
+
     def output_shape(self, *inputs: Shape) -> Shape:
         """The shape it makes. Raises `ImpossibleShape` where there is none."""
         return inputs[0]
@@ -143,6 +148,10 @@ class BatchNorm(Operation):
         return {"running_mean": (self.channels,), "running_var": (self.channels,), "num_batches_tracked": ()}
 
 
+_FROM_OUTPUT = frozenset({"ELU", "LeakyReLU", "ReLU", "Sigmoid", "Tanh"})
+"""Functions whose gradient torch takes from their output, in place at least."""
+
+
 @dataclass(frozen=True)
 class Activation(Operation):
     """An element-wise function. `function` is its class in `torch.nn`."""
@@ -151,6 +160,10 @@ class Activation(Operation):
     inplace: bool = False
 
     maker: ClassVar[str] = "archspec.network.layers:activation"
+
+    @property
+    def input_needed(self) -> bool:
+        return self.function not in _FROM_OUTPUT
 
 
 @dataclass(frozen=True)
@@ -179,6 +192,10 @@ class GlobalAveragePool(Operation):
     """The mean of every channel: (C, H, W) -> (C,). It rescales the whole map, so it adds no receptive field."""
 
     maker: ClassVar[str] = "archspec.network.layers:global_average_pool"
+
+    @property
+    def input_needed(self) -> bool:
+        return False
 
     def output_shape(self, *inputs: Shape) -> Shape:
         (shape,) = inputs
@@ -221,6 +238,10 @@ class Add(Operation):
     maker: ClassVar[str] = "archspec.network.layers:add"
     output_needed: ClassVar[bool] = False
 
+    @property
+    def input_needed(self) -> bool:
+        return False
+
     def output_shape(self, *inputs: Shape) -> Shape:
         first, second = inputs
         if first != second:
@@ -237,6 +258,11 @@ class PaddedIdentity(Operation):
     stride: int
 
     maker: ClassVar[str] = "archspec.network.layers:padded_identity"
+    output_needed: ClassVar[bool] = False
+
+    @property
+    def input_needed(self) -> bool:
+        return False
 
     def __post_init__(self) -> None:
         if self.out_channels < self.in_channels:
@@ -260,9 +286,17 @@ class Dropout(Operation):
 
     maker: ClassVar[str] = "archspec.network.layers:dropout"
 
+    @property
+    def input_needed(self) -> bool:
+        return False
+
 
 @dataclass(frozen=True)
 class Softmax(Operation):
     """Probabilities over the classes."""
 
     maker: ClassVar[str] = "archspec.network.layers:softmax"
+
+    @property
+    def input_needed(self) -> bool:
+        return False

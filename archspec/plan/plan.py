@@ -102,6 +102,20 @@ class Plan:
         return sum(step.macs for step in self.steps)
 
     @cached_property
+    def activation_memory(self) -> int:
+        """Bytes that training keeps for the backward pass, for one image in float32.
+
+        4 bytes times the elements of every step's output that a backward pass reads: its own step's (a ReLU's), or that
+        of a step behind it (a convolution's). What is overwritten in place is read by none. The image itself, weights,
+        and small change (the indices of a maximum, a mask, a batch's statistics) are not counted.
+        """
+        kept = {number for number, step in enumerate(self.steps, start=1) if step.operation.output_needed}
+        for step in self.steps:
+            if step.operation.input_needed:
+                kept.update(step.inputs)
+        return 4 * sum(math.prod(self.shape(value)) for value in kept if value)
+
+    @cached_property
     def depth(self) -> int:
         """Weighted layers on the longest main path: the number in a network's name."""
         depths = [0]

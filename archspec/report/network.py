@@ -32,6 +32,7 @@ def print_plan(plan: Plan, console: Console | None = None, *, checked: bool) -> 
         f"receptive field {plan.receptive_field:,}",
         highlight=False,
     )
+    console.print(f"{plan.activation_memory:,} bytes of activations an image in training, in float32", highlight=False)
     if checked:
         console.print(
             "[green]checked[/green]: the compiled module has these parameters, MACs and shapes", highlight=False

@@ -9,6 +9,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 
 from archspec.errors import shorten
 from archspec.offers import Offered, Settings
+from archspec.spec.budget import Budget
+from archspec.spec.lint import LintSpec
 from archspec.spec.parts import BlockOptions, HeadOptions, StemOptions
 from archspec.spec.reader import Mapping
 
@@ -16,6 +18,7 @@ Pixels = Annotated[int, Field(ge=1, le=65_536)]
 
 
 MAX_BLOCKS = 100_000
+_NAME = "[A-Za-z0-9][A-Za-z0-9._-]*"
 
 
 def _square(value: Any) -> Any:
@@ -29,7 +32,7 @@ def _version(value: int) -> int:
 
 
 def _plain_name(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value):
+    if not re.fullmatch(_NAME, value):
         wanted = "must be letters, digits, '.', '_' and '-', and begin with a letter or digit"
         raise ValueError(f"{wanted}, unlike '{shorten(value)}'")
     return value
@@ -46,7 +49,9 @@ class InputSpec(Settings):
     """The images that go in."""
 
     channels: Annotated[int, Field(ge=1, le=65_536)] = 3
-    size: Annotated[tuple[Pixels, Pixels], BeforeValidator(_square)] = (224, 224)
+    size: Annotated[
+        tuple[Pixels, Pixels], BeforeValidator(_square, json_schema_input_type=Pixels | tuple[Pixels, Pixels])
+    ] = (224, 224)
     """Pixels: one number for a square, or `[height, width]`."""
 
 
@@ -55,9 +60,12 @@ class ArchSpec(Settings):
 
     document_keys: ClassVar[tuple[str, ...]] = ("defaults", "extends")
 
-    archspec: Annotated[int, AfterValidator(_version)] = 1
+    archspec: Annotated[int, AfterValidator(_version), Field(json_schema_extra={"const": 1})] = 1
     """Version of the format."""
-    name: Annotated[str, Field(max_length=100), AfterValidator(_plain_name)]
+    name: Annotated[
+        str, Field(max_length=100, json_schema_extra={"pattern": f"^{_NAME}$"}), AfterValidator(_plain_name)
+    ]
+    """What the network is called in reports and runs: letters, digits, '.', '_' and '-'."""
     input: InputSpec = InputSpec()
     init: Literal["he", "glorot"] = "he"
     """How weights start: `he` as torchvision initialises a ResNet, `glorot` as Keras does."""
@@ -68,6 +76,8 @@ class ArchSpec(Settings):
         AfterValidator(_not_endless),
     ]
     head: Annotated[HeadOptions, Offered("heads")]
+    budget: Budget = Budget()
+    lint: LintSpec = LintSpec()
 
     _source: Mapping | None = PrivateAttr(default=None)
 

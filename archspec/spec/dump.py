@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -13,9 +15,18 @@ from archspec.spec.settings import FieldShape, field_shapes
 
 
 def to_data(settings: Settings) -> dict[str, Any]:
-    """The settings as plain maps, lists and values, from which they can be read again."""
+    """The settings as plain maps, lists and values, from which they can be read again.
+
+    A field that holds None because nothing was said is left out: a document says it by its absence.
+    """
     shapes = field_shapes(type(settings))
-    return {name: _value(getattr(settings, name), shapes.get(name)) for name in type(settings).model_fields}
+    values = {name: getattr(settings, name) for name in type(settings).model_fields}
+    unsaid = {name for name, field in type(settings).model_fields.items() if field.default is None}
+    return {
+        name: _value(value, shapes.get(name))
+        for name, value in values.items()
+        if not (value is None and name in unsaid)
+    }
 
 
 def _value(value: Any, shape: FieldShape | None) -> Any:
@@ -38,16 +49,49 @@ def _short(dumper: yaml.SafeDumper, data: dict[str, Any]) -> yaml.Node:
     return dumper.represent_mapping("tag:yaml.org,2002:map", data.items(), flow_style=flow)
 
 
+def _list(dumper: yaml.SafeDumper, data: Collection[Any]) -> yaml.Node:
+    flow = not any(isinstance(value, dict | list | tuple) for value in data)
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=flow)
+
+
 def _text(dumper: yaml.SafeDumper, data: str) -> yaml.Node:
     """Text in quotes wherever YAML 1.2 would read it as something else: PyYAML asks YAML 1.1."""
     style = None if isinstance(read_scalar(data), str) else "'"
+    style = style if data.isprintable() else '"'  # on one line, with escapes
     return dumper.represent_scalar("tag:yaml.org,2002:str", data, style=style)
 
 
 _Dumper.add_representer(dict, _short)
+_Dumper.add_representer(list, _list)
+_Dumper.add_representer(tuple, _list)
 _Dumper.add_representer(str, _text)
+
+
+class _Document(dict[str, Any]):
+    """A map that is written a key a line, however short it is."""
+
+
+_Dumper.add_representer(_Document, lambda d, data: d.represent_mapping("tag:yaml.org,2002:map", data.items(), False))
+
+
+class _LineDumper(_Dumper):
+    """Writes everything on one line."""
+
+
+_LineDumper.add_representer(dict, lambda d, data: d.represent_mapping("tag:yaml.org,2002:map", data.items(), True))
 
 
 def to_yaml(settings: Settings) -> str:
     """The settings as YAML text."""
-    return yaml.dump(to_data(settings), Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
+    return data_to_yaml(to_data(settings))
+
+
+def data_to_yaml(data: dict[str, Any]) -> str:
+    """A map of plain maps, lists and values as YAML text."""
+    return yaml.dump(_Document(data), Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
+
+
+def data_to_line(key: str, value: Any) -> str:
+    """`key: value` on one line of YAML, maps in braces."""
+    line = yaml.dump({key: value}, Dumper=_LineDumper, sort_keys=False, width=math.inf, allow_unicode=True)
+    return line.strip()[1:-1]

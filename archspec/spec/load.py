@@ -26,8 +26,26 @@ def load_spec(path: Path | str, overrides: Iterable[str] = (), *, plugins: Plugi
         DocumentError: with every error of the file, each with line and column.
 
     """
-    plugins = plugins or default_plugins()
-    node = open_document(find_spec(path), overrides, zoo_files)
+    return read_spec(open_spec(path, overrides), plugins or default_plugins())
+
+
+def open_spec(path: Path | str, overrides: Iterable[str] = ()) -> Mapping:
+    """The map of a spec's file, with what it extends and with overrides, before anything in it is checked.
+
+    Raises:
+        ArchspecError: there is no such spec; a DocumentError, if a file does not parse or an override does not fit.
+
+    """
+    return open_document(find_spec(path), overrides, zoo_files)
+
+
+def read_spec(node: Mapping, plugins: Plugins) -> ArchSpec:
+    """The spec that a map describes; `defaults` are moved into the map's parts, and a width rule is written out.
+
+    Raises:
+        DocumentError: with everything that is wrong.
+
+    """
     stages = node.entries.get("stages")
     if stages is not None and isinstance(stages.node, Mapping) and "w0" in stages.node.entries:
         stages.node = expand_widths(stages.node, plugins)

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from archspec.errors import Diagnostic, DocumentError, Place, shorten
 from archspec.spec.reader import Entry, Mapping, Node, Sequence, read_text
 
-_FILE = "--set"
+FILE = "--set"
+"""What stands for the file in the place of a value that was set."""
 
 
 def apply_override(document: Mapping, override: str, number: int = 1, prefix: str = "") -> None:
@@ -25,16 +26,16 @@ def apply_override(document: Mapping, override: str, number: int = 1, prefix: st
     """
     path, equals, value = override.partition("=")
     parts = [part for part in re.split(r"[.\[\]]+", path.strip().removeprefix(prefix)) if part]
-    whole = Place(_FILE, number, 1, len(override), override)
+    whole = Place(FILE, number, 1, len(override), override)
     if not (equals and parts):
         message = f"'{shorten(override)}' is not of the form path=value"
         raise DocumentError([Diagnostic(message, whole, hint="such as head.classes=10")])
-    node = read_text(value, _FILE, line=number, column=len(path) + 2, source=override)
+    node = read_text(value, FILE, line=number, column=len(path) + 2, source=override)
     column = len(prefix) + 1
     keys = []
     for part in parts:
         column = override.index(part, column - 1) + 1
-        keys.append((part, Place(_FILE, number, column, len(part), override)))
+        keys.append((part, Place(FILE, number, column, len(part), override)))
         column += len(part)
     _put(document, keys, node)
 

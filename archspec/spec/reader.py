@@ -287,7 +287,8 @@ class _Reader:  # events are Any: PyYAML's stubs make every mark optional
 
 
 _SYNTAX_HINTS = {
-    "cannot start any token": "a tab cannot indent, and @ and ` want quotes",
+    "cannot start any token": "a tab cannot indent; @, ` and > want quotes",
+    "expected comment or line break": "a text that begins with > wants quotes",
     "unexpected ':'": "a space is missing after the colon",
     "mapping values are not allowed": "a text with ': ' in it wants quotes",
 }

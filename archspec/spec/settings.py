@@ -229,7 +229,8 @@ def _worth_telling(errors: list[ErrorDetails], failed: set[str], model: type[Set
     shortest = {error["loc"][:-1]: error for error in errors if error["loc"] and isinstance(error["loc"][-1], int)}
     for error in errors:
         loc = error["loc"]
-        told = (loc[:1] and loc[0] in failed) or (error["type"] == "missing" and loc in misspelt)
+        near = {loc, (*loc[:-1], "extends")}  # what would have come from there is not missed
+        told = (loc[:1] and loc[0] in failed) or (error["type"] == "missing" and near & misspelt)
         if not told and not (error["type"] == "missing" and shortest.get(loc[:-1], error) is not error):
             yield error
 

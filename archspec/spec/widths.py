@@ -14,12 +14,15 @@ from typing import Annotated
 
 from pydantic import Field
 
+from archspec.errors import Diagnostic, DocumentError
 from archspec.offers import Settings
 from archspec.plugins import Plugins
 from archspec.spec.reader import Entry, Mapping, Scalar, Sequence
 from archspec.spec.settings import read_settings
 
 _MULTIPLE = 8
+_WRITTEN = ("filters", "repeats")
+"""Options of a stage that the rule sets."""
 
 
 class WidthRule(Settings):
@@ -55,6 +58,9 @@ def expand_widths(node: Mapping, plugins: Plugins) -> Sequence:
 
     """
     names = set(WidthRule.model_fields)
+    if taken := [key for key in _WRITTEN if key in node.entries]:
+        faults = [Diagnostic(f"the width rule says the {key}", node.entries[key].key, ("stages", key)) for key in taken]
+        raise DocumentError(faults)
     numbers = Mapping(node.place, {key: entry for key, entry in node.entries.items() if key in names})
     rule = read_settings(WidthRule, numbers, plugins, ("stages",))
     shared = {key: entry for key, entry in node.entries.items() if key not in names - {"group_width"}}

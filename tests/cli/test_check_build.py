@@ -52,7 +52,7 @@ def test_check_shows_every_error_of_every_file(cli, tmp_path):
 
 
 def test_check_says_that_a_softmax_is_left_to_the_loss(cli):
-    assert "note: the head ends in softmax" in cli("check", "seed-resnet26").out
+    assert "note[A401]: the head ends in softmax" in cli("check", "seed-resnet26").out
 
 
 @pytest.mark.parametrize("arguments", [["check", "resnet34"], ["check", "resnet34", "--json"], ["--help"]])

