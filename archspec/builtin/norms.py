@@ -7,8 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from archspec import Builder, Offer, Options, Value, hookimpl
-from archspec.plan.gates import GroupNorm, LayerNorm
-from archspec.plan.operations import BatchNorm
+from archspec.plan.gates import BatchNorm, GroupNorm, LayerNorm
 
 Epsilon = Annotated[float, Field(gt=0, le=1)]
 
@@ -37,12 +36,12 @@ class LayerNormOptions(Options):
 
 def batch(net: Builder, x: Value, norm: BatchNormOptions, *, name: str, zero_init: bool) -> Value:
     """(x - mean) / sqrt(variance + eps) * weight + bias over the batch.  Ioffe and Szegedy 2015."""
-    return net.write(BatchNorm(x.channels, norm.eps, norm.momentum, zero_init), x, name=name)
+    return net.write(BatchNorm(x.channels, norm.eps, zero_init, norm.momentum), x, name=name)
 
 
 def group(net: Builder, x: Value, norm: GroupNormOptions, *, name: str, zero_init: bool) -> Value:
     """The same over groups of an image's channels.  Wu and He 2018."""
-    return net.write(GroupNorm(x.channels, norm.groups, norm.eps, zero_init), x, name=name)
+    return net.write(GroupNorm(x.channels, norm.eps, zero_init, norm.groups), x, name=name)
 
 
 def layer(net: Builder, x: Value, norm: LayerNormOptions, *, name: str, zero_init: bool) -> Value:

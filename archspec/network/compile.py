@@ -17,7 +17,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from archspec.errors import CutError, WeightsError
 from archspec.network.init import initialise
-from archspec.plan.operations import BatchNorm, Conv, Operation
+from archspec.plan.gates import BatchNorm
+from archspec.plan.operations import Conv, Operation
 from archspec.plan.plan import Plan, Step
 from archspec.plan.planner import plan_network
 from archspec.spec.arch import ArchSpec

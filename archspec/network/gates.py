@@ -57,6 +57,10 @@ class Multiply(nn.Module):
         return x * gate
 
 
+def batch_norm(operation: op.BatchNorm) -> nn.Module:
+    return nn.BatchNorm2d(operation.channels, eps=operation.eps, momentum=operation.momentum)
+
+
 def group_norm(operation: op.GroupNorm) -> nn.Module:
     return nn.GroupNorm(operation.groups, operation.channels, operation.eps)
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 
 from torch import nn
 
-from archspec.plan.operations import BatchNorm, Conv, Linear
+from archspec.plan.gates import Norm
+from archspec.plan.operations import Conv, Linear
 from archspec.plan.plan import Step
 
 
@@ -30,5 +31,5 @@ def initialise(network: nn.Module, steps: Iterable[Step], scheme: str) -> None:
             nn.init.xavier_uniform_(module.weight)  # type: ignore[arg-type]
             if operation.bias:
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
-        elif isinstance(operation, BatchNorm) and operation.zero_init:
+        elif isinstance(operation, Norm) and operation.zero_init:
             nn.init.zeros_(module.weight)  # type: ignore[arg-type]

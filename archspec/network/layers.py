@@ -104,10 +104,6 @@ def conv(operation: op.Conv) -> nn.Module:
     return make(o.in_channels, o.out_channels, o.kernel, o.stride, padding, o.dilation, o.groups, o.bias)
 
 
-def batch_norm(operation: op.BatchNorm) -> nn.Module:
-    return nn.BatchNorm2d(operation.channels, eps=operation.eps, momentum=operation.momentum)
-
-
 def activation(operation: op.Activation) -> nn.Module:
     function: type[nn.Module] = getattr(nn, operation.function)
     in_place = operation.inplace and "inplace" in inspect.signature(function).parameters  # GELU and Tanh have none

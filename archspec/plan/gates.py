@@ -9,39 +9,53 @@ from archspec.plan.operations import ImpossibleShape, Operation, Shape
 
 
 @dataclass(frozen=True)
-class GroupNorm(Operation):
-    """Normalisation over groups of channels.  Wu and He 2018."""
+class Norm(Operation):
+    """A normalisation with a scale and a shift for each channel; `zero_init` starts the scale at zero."""
 
     channels: int
-    groups: int
-    eps: float
+    eps: float = 1e-5
     zero_init: bool = False
 
-    maker: ClassVar[str] = "archspec.network.gates:group_norm"
     output_needed: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        if self.channels % self.groups:
-            message = f"channels (={self.channels}) must be divisible by the norm's groups (={self.groups})"
-            raise ImpossibleShape(message, "norm")
 
     def parameters(self) -> dict[str, Shape]:
         return {"weight": (self.channels,), "bias": (self.channels,)}
 
 
 @dataclass(frozen=True)
-class LayerNorm(Operation):
+class BatchNorm(Norm):
+    """Batch normalisation over (B, H, W).  Ioffe and Szegedy 2015.
+
+    `momentum` is torch's: the share of the new batch in the running statistics.
+    """
+
+    momentum: float = 0.1
+
+    maker: ClassVar[str] = "archspec.network.gates:batch_norm"
+
+    def buffers(self) -> dict[str, Shape]:
+        return {"running_mean": (self.channels,), "running_var": (self.channels,), "num_batches_tracked": ()}
+
+
+@dataclass(frozen=True)
+class GroupNorm(Norm):
+    """Normalisation over groups of channels.  Wu and He 2018."""
+
+    groups: int = 32
+
+    maker: ClassVar[str] = "archspec.network.gates:group_norm"
+
+    def __post_init__(self) -> None:
+        if self.channels % self.groups:
+            message = f"channels (={self.channels}) must be divisible by the norm's groups (={self.groups})"
+            raise ImpossibleShape(message, "norm")
+
+
+@dataclass(frozen=True)
+class LayerNorm(Norm):
     """Normalisation over the channels of each pixel.  Ba et al. 2016."""
 
-    channels: int
-    eps: float
-    zero_init: bool = False
-
     maker: ClassVar[str] = "archspec.network.gates:layer_norm"
-    output_needed: ClassVar[bool] = False
-
-    def parameters(self) -> dict[str, Shape]:
-        return {"weight": (self.channels,), "bias": (self.channels,)}
 
 
 @dataclass(frozen=True)

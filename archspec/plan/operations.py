@@ -126,28 +126,6 @@ class Conv(Operation):
         return self.dilation * (self.kernel - 1) + 1, self.stride
 
 
-@dataclass(frozen=True)
-class BatchNorm(Operation):
-    """Batch normalisation over (B, H, W).  Ioffe and Szegedy 2015.
-
-    `momentum` is torch's: the share of the new batch in the running statistics.
-    """
-
-    channels: int
-    eps: float = 1e-5
-    momentum: float = 0.1
-    zero_init: bool = False
-
-    maker: ClassVar[str] = "archspec.network.layers:batch_norm"
-    output_needed: ClassVar[bool] = False
-
-    def parameters(self) -> dict[str, Shape]:
-        return {"weight": (self.channels,), "bias": (self.channels,)}
-
-    def buffers(self) -> dict[str, Shape]:
-        return {"running_mean": (self.channels,), "running_var": (self.channels,), "num_batches_tracked": ()}
-
-
 _FROM_OUTPUT = frozenset({"ELU", "LeakyReLU", "ReLU", "Sigmoid", "Tanh"})
 """Functions whose gradient torch takes from their output, in place at least."""
 

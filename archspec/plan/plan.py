@@ -125,8 +125,8 @@ class Plan:
         return depths[-1]
 
     @cached_property
-    def receptive_fields(self) -> tuple[int, ...]:
-        """For each value, how many input pixels along an axis it can depend on."""
+    def _views(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """For each value, how many input pixels it can depend on, and how many lie between two of its own."""
         fields, jumps = [1], [1]
         for step in self.steps:
             field = max(fields[value] for value in step.inputs)
@@ -134,7 +134,17 @@ class Plan:
             window, stride = step.operation.window() if step.role != "gate" else (1, 1)
             fields.append(field + (window - 1) * jump)
             jumps.append(jump * stride)
-        return tuple(fields)
+        return tuple(fields), tuple(jumps)
+
+    @property
+    def receptive_fields(self) -> tuple[int, ...]:
+        """For each value, how many input pixels along an axis it can depend on."""
+        return self._views[0]
+
+    @property
+    def total_stride(self) -> int:
+        """Input pixels between two neighbours of the last map."""
+        return self._views[1][-1]
 
     @property
     def receptive_field(self) -> int:

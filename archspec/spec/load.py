@@ -118,5 +118,5 @@ def _options(part: Node, kind: str, key: str, plugins: Plugins) -> set[str] | No
 def _unknown(key: str, default: Entry, known: set[str]) -> Diagnostic:
     match = closest(key, known)
     hint = f"did you mean '{match}'?" if match else ""
-    message = f"neither a stage nor the stem has an option '{shorten(key)}'"
+    message = f"neither a stage, the stem nor the head has an option '{shorten(key)}'"
     return Diagnostic(message, default.key, ("defaults", key), hint, (f"known options: {', '.join(sorted(known))}",))

@@ -8,23 +8,10 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from archspec.cli.app import run
-
-# 16 channels at least: torch 2.14 corrupts its heap on CPUs in the backward pass of a 1x1 convolution of stride 2 with
-# fewer, when batches differ in size.
-SPEC = """name: two-blocks
-input: {channels: 3, size: 16}
-stem: {type: conv, filters: 16, kernel: 3, strides: 1}
-stages:
-  - {block: basic, filters: 16, strides: 2, repeats: 1}
-  - {block: basic, filters: 32, strides: 2, repeats: 1}
-head: {type: classifier, classes: 10}
-"""
 
 
 @dataclass
@@ -72,27 +59,6 @@ def start():
         return subprocess.Popen(command, start_new_session=True, **options)
 
     return popen
-
-
-@pytest.fixture(scope="session")
-def photos(tmp_path_factory):
-    """Three classes of noise, each tinted: 21 images a class to train on, 7 for validation, 5 for test."""
-    root = tmp_path_factory.mktemp("photos")
-    for split, count in (("train", 21), ("val", 7), ("test", 5)):
-        for label, name in enumerate(("blue", "green", "red")):
-            (root / split / name).mkdir(parents=True)
-            for number in range(count):
-                pixels = np.random.default_rng([label, number, count]).integers(0, 200, (24, 24, 3), dtype=np.uint8)
-                pixels[..., label] //= 2
-                Image.fromarray(pixels).save(root / split / name / f"{number:02d}.png")
-    return root
-
-
-@pytest.fixture(scope="session")
-def spec_file(tmp_path_factory):
-    path = tmp_path_factory.mktemp("specs") / "two-blocks.yaml"
-    path.write_text(SPEC)
-    return path
 
 
 @pytest.fixture(scope="session")

@@ -127,3 +127,11 @@ def test_options_of_the_norm_and_of_dropout_reach_torch(network_of, small_text):
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     assert {(norm.eps, norm.momentum) for norm in norms} == {(0.25, 0.5)}
     assert network.get_submodule("head.dropout").p == 0.125
+
+
+@pytest.mark.parametrize("norm", ["batch", "{type: group, groups: 8}", "layer"])
+def test_every_norm_can_start_a_residual_branch_at_zero(network_of, small_text, norm):
+    network = network_of(small_text, f"stages.*.norm={norm}", "stages.1.zero_init_residual=true")
+    assert not network.get_submodule("stages.1.0.norm2").weight.any()
+    assert network.get_submodule("stages.1.0.norm1").weight.all()
+    assert network.get_submodule("stages.2.0.norm2").weight.all()

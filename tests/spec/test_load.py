@@ -55,7 +55,7 @@ def test_an_unknown_default_is_an_error_beside_the_others(faults):
     text = SMALL.replace("filters: 8}\nstages", "filters: x}\nstages")
     found = faults(f"defaults: {{expansoin: 2}}\n{text}")
     assert [(d.message, d.place.line) for d in found] == [
-        ("neither a stage nor the stem has an option 'expansoin'", 1),
+        ("neither a stage, the stem nor the head has an option 'expansoin'", 1),
         ("'stem.filters' must be a whole number, not the text 'x'", 3),
     ]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from archspec.errors import show_path
 from archspec.plan.operations import Conv, Pool
 from archspec.plan.plan import Plan, Step
-from archspec.plan.rules.rule import Finding, input_shape, rule, size_of, total_stride, typical_steps
+from archspec.plan.rules.rule import Finding, input_shape, rule, size_of, typical_steps
 from archspec.spec.arch import ArchSpec
 
 SMALL_INPUT = 64
@@ -46,7 +46,7 @@ def one_pixel_map(spec: ArchSpec, plan: Plan) -> Iterator[Finding]:
         if stage.output[1:] == (1, 1):
             yield Finding(("stages", index, "strides"), f"the map is 1x1 after stages[{index}], before the last stage")
             return
-    stride = total_stride(plan)
+    stride = plan.total_stride
     if max(plan.input[1:]) < stride:
         message = f"an input of {size_of(plan.input)} has fewer pixels than the total stride (={stride})"
         yield Finding(("input", "size"), message)
@@ -98,7 +98,7 @@ def uneven_size(spec: ArchSpec, plan: Plan) -> Iterator[Finding]:
     Right:
         input: {size: 64}
     """
-    stride = total_stride(plan)
+    stride = plan.total_stride
     uneven = [side for side in plan.input[1:] if side % stride]
     if uneven and min(plan.input[1:]) > stride:
         below = uneven[0] // stride * stride

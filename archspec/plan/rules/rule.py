@@ -112,15 +112,6 @@ def input_shape(plan: Plan, step: Step) -> Shape:
     return plan.shape(step.inputs[0])
 
 
-def total_stride(plan: Plan) -> int:
-    """Pixels of the input between two neighbours of the last map."""
-    jumps = [1]
-    for step in plan.steps:
-        stride = step.operation.window()[1] if step.role != "gate" else 1
-        jumps.append(max(jumps[value] for value in step.inputs) * stride)
-    return jumps[-1]
-
-
 def size_of(shape: Shape) -> str:
     """`(64, 7, 7)` -> `7x7`."""
     return "x".join(map(str, shape[-2:]))

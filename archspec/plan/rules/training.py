@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator
 
 from archspec.errors import show_path
-from archspec.plan.operations import BatchNorm, Conv, Dropout
+from archspec.plan.gates import BatchNorm
+from archspec.plan.operations import Conv, Dropout
 from archspec.plan.plan import Plan
 from archspec.plan.rules.rule import Finding, parts, rule, typical_steps
 from archspec.spec.arch import ArchSpec
