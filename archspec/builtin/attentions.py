@@ -21,12 +21,14 @@ class SqueezeExcitationOptions(Options):
     divisor: Annotated[int, Field(ge=1, le=1024)] = 8
     """The squeezed channels are rounded to a multiple of it."""
     activation: Annotated[Options, Offered("activations", default="relu")]
+    """Between the two layers."""
 
 
 class EfficientChannelOptions(Options):
     """Options of efficient channel attention."""
 
     gamma: Annotated[float, Field(gt=0)] = 2.0
+    """A larger one makes the kernel smaller: see `beta`."""
     beta: float = 1.0
     """The kernel is the odd number at or above |log2(channels) + beta| / gamma, and 3 at least."""
 

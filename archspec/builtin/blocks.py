@@ -15,7 +15,9 @@ class ResidualOptions(BlockOptions):
     """Options of the residual blocks of He et al. 2015."""
 
     shortcut: Annotated[Options, Offered("shortcuts", default="B")]
+    """How the input is fitted to the output where the shape changes."""
     attention: Annotated[Options, Offered("attentions", default="none")]
+    """A gate over the channels, before the sum."""
     groups: Groups = 1
     """Groups of the 3x3 convolutions.  Xie et al. 2017."""
     group_width: Groups | None = None
@@ -43,6 +45,7 @@ class PreactOptions(BlockOptions):
     """Options of the pre-activation blocks."""
 
     groups: Groups = 1
+    """Groups of the 3x3 convolutions.  Xie et al. 2017."""
 
 
 class PreactBottleneckOptions(PreactOptions):

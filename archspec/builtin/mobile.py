@@ -20,12 +20,14 @@ class InvertedOptions(BlockOptions):
     expansion: Annotated[float, Field(ge=1, le=64)] = 6.0
     """Inner channels as a multiple of the input's; at 1 the first convolution is left out."""
     attention: Annotated[Options, Offered("attentions", default="none")]
+    """A gate over the channels, behind the depthwise convolution."""
 
 
 class ConvNextOptions(BlockOptions):
     """Options of the ConvNeXt block."""
 
     kernel: Kernel = 7
+    """Of the depthwise convolution."""
     expansion: Annotated[float, Field(gt=0, le=64)] = 4.0
     """Inner channels as a multiple of `filters`."""
     layer_scale: Annotated[float, Field(gt=0, le=1)] = 1e-6
@@ -36,6 +38,7 @@ class RepVggStemOptions(StemOptions):
     """Options of RepVGG's stem."""
 
     filters: Annotated[int, Field(ge=1, le=1_000_000)] = 64
+    """Output channels."""
 
 
 def inverted(net: Builder, x: Value, block: InvertedOptions) -> Value:
