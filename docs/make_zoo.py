@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import archspec
-from archspec.cli.output import human
 from archspec.spec.zoo import zoo_files, zoo_names
 
 _HEAD = """# The zoo
@@ -52,10 +51,11 @@ _ALIGNED = ("---",) * 5 + ("---:",) * 4
 # The first pattern that a spec's name matches is its table; what matches none stands in the last one.
 _FAMILIES = {
     "ResNet": r"resnet\d+$",
-    "ResNet with another stem, shortcut, norm or pool": r"resnet(aa)?\d+",
+    "ResNet with another stem, shortcut, norm or pool": r"resnet(aa|blur)?\d+",
     "ResNeXt and wide ResNet": r"(wide-)?resnex?t\d+",
     "Squeeze-and-excitation and efficient channel attention": r"(se|eca)resne",
-    "Pre-activation ResNet": r"resnetv2-",
+    "Res2Net": r"res2net",
+    "Pre-activation ResNet": r"(resnetv2|bit-resnet)",
     "RegNet": r"regnet-",
     "RepVGG": r"repvgg-",
     "MobileNetV2 and EfficientNet": r"(mobilenet|efficientnet)",
@@ -158,7 +158,7 @@ def _row(name: str, plan: archspec.Plan) -> tuple[str, ...]:
     accuracy = comment.accuracy.cell() if comment.accuracy else _NONE
     described = (f"[`{name}`]({name}.yaml)", comment.network, comment.paper or _NONE, accuracy)
     size = "x".join(map(str, plan.input))
-    return (*described, size, f"{plan.parameters:,}", human(plan.macs), f"{plan.depth:,}", f"{plan.receptive_field:,}")
+    return (*described, size, f"{plan.parameters:,}", f"{plan.macs:,}", f"{plan.depth:,}", f"{plan.receptive_field:,}")
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ class SqueezeExcitationOptions(Options):
     divisor: Annotated[int, Field(ge=1, le=1024)] = 8
     """The squeezed channels are rounded to a multiple of it."""
     activation: Annotated[Options, Offered("activations", default="relu")]
+    """Between the two layers."""
     gate: Gate = "sigmoid"
     """The last function; `hard-sigmoid` as MobileNetV3 has it."""
 
@@ -42,11 +43,13 @@ class EfficientChannelOptions(Options):
     """Options of efficient channel attention."""
 
     gamma: Annotated[float, Field(gt=0)] = 2.0
+    """A larger one makes the kernel smaller: see `beta`."""
     beta: float = 1.0
     """The kernel is the odd number at or above |log2(channels) + beta| / gamma, and 3 at least."""
     kernel: Annotated[int, Field(ge=1, le=255, json_schema_extra=_ODD), AfterValidator(_odd)] | None = None
     """Channels that weigh one, an odd number, instead of what `gamma` and `beta` give."""
     gate: Gate = "sigmoid"
+    """The last function; `hard-sigmoid` as MobileNetV3 has it."""
 
 
 def none(net: Builder, x: Value, options: Options, block_channels: int) -> Value:

@@ -11,10 +11,14 @@ from archspec import Builder, ImpossibleShape, Offer, Offered, Offers, Options, 
 Groups = Annotated[int, Field(ge=1, le=65_536)]
 
 
+StrideIn = Literal["3x3", "1x1"]
+
+
 class ShortcutOptions(ResidualBlockOptions):
     """Options of blocks with a choice of shortcuts."""
 
     shortcut: Annotated[Options, Offered("shortcuts", default="B")]
+    """How the input is fitted to the output where the shape changes."""
     groups: Groups = 1
     """Groups of the 3x3 convolutions.  Xie et al. 2017."""
     group_width: Groups | None = None
@@ -25,6 +29,7 @@ class ResidualOptions(ShortcutOptions):
     """Options of the residual blocks of He et al. 2015."""
 
     attention: Annotated[Options, Offered("attentions", default="none")]
+    """A gate over the channels, before the sum."""
     antialias: Literal["none", "average", "blur"] = "none"
     """Stride behind the convolution instead of in it: by a 2x2 average pool, or a 3x3 binomial filter.  Zhang 2019."""
     zero_init_residual: bool = False
@@ -38,7 +43,7 @@ class BottleneckOptions(ResidualOptions):
     """Output channels as a multiple of `filters`."""
     width: Annotated[float, Field(gt=0, le=64)] = 1.0
     """Inner channels as a multiple of `filters`: 2 in wide ResNets and ResNeXt 32x4d."""
-    stride_in: Literal["3x3", "1x1"] = "3x3"
+    stride_in: StrideIn = "3x3"
     """Which convolution is strided: torchvision's 3x3, or the paper's first 1x1."""
     attention_after: Literal["3x3", "end"] = "end"
     """Where the attention stands: after the 3x3 convolution as in RegNet Y, or at the end."""
@@ -49,6 +54,8 @@ class PreactBottleneckOptions(ShortcutOptions):
 
     expansion: Annotated[int, Field(ge=1, le=64)] = 4
     """Output channels as a multiple of `filters`."""
+    stride_in: StrideIn = "3x3"
+    """Which convolution is strided: torchvision's 3x3, or the paper's first 1x1."""
 
 
 def groups_of(channels: int, block: ShortcutOptions) -> int:
@@ -59,6 +66,11 @@ def groups_of(channels: int, block: ShortcutOptions) -> int:
     if channels % width:
         raise ImpossibleShape(f"channels (={channels}) must be divisible by group_width (={width})", "group_width")
     return channels // width
+
+
+def _stride_each(block: BottleneckOptions | PreactBottleneckOptions) -> tuple[int, int]:
+    """The strides of the first 1x1 and of the 3x3 convolution."""
+    return (block.strides, 1) if block.stride_in == "1x1" else (1, block.strides)
 
 
 def _strided(net: Builder, x: Value, filters: int, block: ResidualOptions, stride: int, number: int) -> Value:
@@ -103,7 +115,7 @@ def basic(net: Builder, x: Value, block: ResidualOptions) -> Value:
 
 def bottleneck(net: Builder, x: Value, block: BottleneckOptions) -> Value:
     """act(shortcut(x) + norm(conv1x1(act(norm(conv3x3(act(norm(conv1x1(x))))))))).  He et al. 2015, fig. 5 right."""
-    first, second = (block.strides, 1) if block.stride_in == "1x1" else (1, block.strides)
+    first, second = _stride_each(block)
     inner = int(block.filters * block.width)
     y = net.act(net.norm(net.conv(x, inner, 1, first, name="conv1"), name="norm1"))
     y = _strided(net, y, inner, block, second, 2)
@@ -136,8 +148,9 @@ def preact_bottleneck(net: Builder, x: Value, block: PreactBottleneckOptions) ->
     """shortcut(x) + conv1x1(act(norm(conv3x3(act(norm(conv1x1(a))))))), where a = act(norm(x)).  He et al. 2016."""
     groups, dilation = groups_of(block.filters, block), block.entry_dilation
     a = net.act(net.norm(x, name="norm1"))
-    y = net.act(net.norm(net.conv(a, block.filters, 1, name="conv1"), name="norm2"))
-    y = net.conv(y, block.filters, 3, block.strides, groups=groups, dilation=dilation, name="conv2")
+    first, second = _stride_each(block)
+    y = net.act(net.norm(net.conv(a, block.filters, 1, first, name="conv1"), name="norm2"))
+    y = net.conv(y, block.filters, 3, second, groups=groups, dilation=dilation, name="conv2")
     y = net.conv(net.act(net.norm(y, name="norm3")), block.filters * block.expansion, 1, name="conv3")
     return _join_preact(net, x, a, y, block)
 

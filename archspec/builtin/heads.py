@@ -24,6 +24,7 @@ class ConvClassifierOptions(StyledClassifierOptions):
     """Options of a classifier with a convolution of its own."""
 
     filters: Annotated[int, Field(ge=1, le=1_000_000)] = 1280
+    """Of the 1x1 convolution."""
 
 
 def classifier(net: Builder, x: Value, head: ClassifierOptions) -> Value:
@@ -52,7 +53,15 @@ def norm_classifier(net: Builder, x: Value, head: StyledClassifierOptions) -> Va
 def archspec_heads() -> Offers:
     return {
         "classifier": Offer(ClassifierOptions, classifier, "global average pooling and a linear layer"),
-        "preact-classifier": Offer(StyledClassifierOptions, preact_classifier, "norm, activation, classifier"),
-        "conv-classifier": Offer(ConvClassifierOptions, conv_classifier, "1x1 convolution, norm, act, classifier"),
-        "norm-classifier": Offer(StyledClassifierOptions, norm_classifier, "pooling, norm, linear layer"),
+        "preact-classifier": Offer(
+            StyledClassifierOptions,
+            preact_classifier,
+            "classifier behind norm and activation, for blocks that end without a norm",
+        ),
+        "conv-classifier": Offer(
+            ConvClassifierOptions, conv_classifier, "classifier behind a 1x1 convolution, norm and activation"
+        ),
+        "norm-classifier": Offer(
+            StyledClassifierOptions, norm_classifier, "classifier with a norm between pooling and linear layer"
+        ),
     }

@@ -19,12 +19,14 @@ class InvertedOptions(ResidualBlockOptions):
     expansion: Annotated[float, Field(ge=1, le=64)] = 6.0
     """Inner channels as a multiple of the input's; at 1 the first convolution is left out."""
     attention: Annotated[Options, Offered("attentions", default="none")]
+    """A gate over the channels, behind the depthwise convolution."""
 
 
 class ConvNextOptions(ResidualBlockOptions):
     """Options of the ConvNeXt block."""
 
     kernel: Kernel = 7
+    """Of the depthwise convolution."""
     expansion: Annotated[float, Field(gt=0, le=64)] = 4.0
     """Inner channels as a multiple of `filters`."""
     layer_scale: Annotated[float, Field(gt=0, le=1)] | None = 1e-6

@@ -25,13 +25,16 @@ class GroupNormOptions(Options):
     """Options of group normalisation."""
 
     groups: Annotated[int, Field(ge=1, le=65_536)] = 32
+    """How many; they divide the channels."""
     eps: Epsilon = 1e-5
+    """Added to the variance."""
 
 
 class LayerNormOptions(Options):
     """Options of layer normalisation."""
 
     eps: Epsilon = 1e-6
+    """Added to the variance."""
 
 
 def batch(net: Builder, x: Value, norm: BatchNormOptions, *, name: str, zero_init: bool) -> Value:

@@ -22,6 +22,7 @@ class RepVggStemOptions(StemOptions):
     """Options of RepVGG's stem."""
 
     filters: Annotated[int, Field(ge=1, le=1_000_000)] = 64
+    """Output channels."""
     form: Form = "training"
     """`inference`: one convolution with a bias, which is what folding the three branches gives."""
 

@@ -14,6 +14,7 @@ class Res2NetOptions(ShortcutOptions):
     """Options of the Res2Net block."""
 
     attention: Annotated[Options, Offered("attentions", default="none")]
+    """A gate over the channels, before the sum."""
     expansion: Annotated[int, Field(ge=1, le=64)] = 4
     """Output channels as a multiple of `filters`."""
     scale: Annotated[int, Field(ge=2, le=64)] = 4

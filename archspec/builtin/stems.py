@@ -23,14 +23,16 @@ class ConvStemOptions(ConvolutionalOptions):
     """Options of a stem of one convolution."""
 
     filters: Filters = 64
+    """Output channels."""
     kernel: Kernel = 7
+    """Side of the convolution's kernel, in pixels."""
 
 
 class DeepStemOptions(ConvolutionalOptions):
     """Options of a stem of three 3x3 convolutions."""
 
     filters: tuple[Filters, Filters, Filters] = (32, 32, 64)
-    """ResNet-C and D have [32, 32, 64], T has [24, 32, 64], S has [64, 64, 128]."""
+    """Of each convolution: ResNet-C and D have [32, 32, 64], T has [24, 32, 64], S has [64, 64, 128]."""
 
 
 class PooledOptions(ConvolutionalOptions):
@@ -54,6 +56,7 @@ class PatchStemOptions(StemOptions):
     """Options of a stem that cuts the image into patches."""
 
     filters: Filters
+    """Output channels."""
     strides: Annotated[int, Field(ge=1, le=64)] = 4
     """The side of a patch."""
 

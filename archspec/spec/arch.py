@@ -49,6 +49,7 @@ class InputSpec(Settings):
     """The images that go in."""
 
     channels: Annotated[int, Field(ge=1, le=65_536)] = 3
+    """Of the images: 3 for colour, 1 for grey."""
     size: Annotated[
         tuple[Pixels, Pixels], BeforeValidator(_square, json_schema_input_type=Pixels | tuple[Pixels, Pixels])
     ] = (224, 224)
@@ -72,12 +73,15 @@ class ArchSpec(Settings):
     output_stride: Literal[8, 16, 32] | None = None
     """Input pixels between two neighbours of the last map: strides beyond it become dilation.  Chen et al. 2017."""
     stem: Annotated[StemOptions, Offered("stems")]
+    """What turns the image into the first map."""
     stages: Annotated[
         tuple[Annotated[BlockOptions, Offered("blocks", key="block")], ...],
         Field(min_length=1),
         AfterValidator(_not_endless),
     ]
+    """Groups of equal blocks: a list, or a width rule."""
     head: Annotated[HeadOptions, Offered("heads")]
+    """What turns the last map into logits."""
     budget: Budget = Budget()
     lint: LintSpec = LintSpec()
 

@@ -108,11 +108,11 @@ class Budget(Settings):
     Suffixes are k, M, G and T, and for memory Ki, Mi and Gi too. `archspec check` fails when a bound is broken.
     """
 
-    parameters: Count = None
+    parameters: Count = Field(None, examples=["< 12M"])
     """How many numbers are trained."""
-    macs: Count = None
+    macs: Count = Field(None, examples=["< 2G"])
     """Multiply-adds for one image."""
-    receptive_field: Count = None
+    receptive_field: Count = Field(None, examples=[">= 200"])
     """Input pixels along an axis that one pixel of the last map can depend on."""
-    activation_memory: Memory = None
+    activation_memory: Memory = Field(None, examples=["<= 64Mi"])
     """Bytes that training keeps for the backward pass, for one image in float32."""

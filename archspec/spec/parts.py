@@ -17,7 +17,9 @@ class Style(Options):
     """How convolutions, norms and activations are made. `defaults:` sets these for the whole network."""
 
     norm: Annotated[Options, Offered("norms", default="batch")]
+    """Normalises what convolutions give; in pre-activation blocks, what they take."""
     activation: Annotated[Options, Offered("activations", default="relu")]
+    """The nonlinearity between convolutions."""
     padding: Literal["symmetric", "tensorflow"] = "symmetric"
     """`symmetric` pads both sides by kernel // 2, as PyTorch does. `tensorflow` is TensorFlow's `same`: ceil(size /
     stride) outputs, and the odd pixel of padding goes right and below."""
@@ -33,6 +35,7 @@ class StemOptions(Style):
     """Options of a stem."""
 
     strides: Strides = 2
+    """Of the first convolution; a pool comes on top."""
 
 
 class BlockOptions(Style):
@@ -44,7 +47,9 @@ class BlockOptions(Style):
     filters: Filters
     """The paper's width; a bottleneck's output is `filters * expansion`."""
     strides: Strides = 1
+    """Of the stage's first block; the others have 1."""
     repeats: Annotated[int, Field(ge=1, le=100_000)] = 1
+    """Blocks in the stage."""
 
     def reshapes(self, in_channels: int, out_channels: int) -> bool:
         """Whether a shortcut cannot be the identity: channels change, or pixels do."""
@@ -83,5 +88,6 @@ class HeadOptions(Options):
     """Options of a head."""
 
     classes: Annotated[int, Field(ge=1, le=10_000_000)]
+    """How many logits. Training takes the number of classes in the data."""
     softmax: bool = False
     """End in probabilities instead of logits. Training takes the logits before it either way."""

@@ -37,6 +37,7 @@ class WidthRule(Settings):
     wm: Annotated[float, Field(gt=1, le=100)]
     """The ratio of a stage's width to the one before."""
     group_width: Annotated[int, Field(ge=1, le=65_536)] = 1
+    """Channels in a group of the 3x3 convolutions, which every width is a multiple of."""
 
 
 def stage_widths(rule: WidthRule) -> list[tuple[int, int]]:

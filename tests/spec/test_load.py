@@ -108,7 +108,7 @@ def test_a_folder_named_like_a_zoo_spec_does_not_hide_it(monkeypatch, tmp_path):
     ("name", "help"),
     [
         ("resnet3", "did you mean the zoo's 'resnet34'?"),
-        ("nothing.yaml", "give a file, or one of 65 names such as cifar-"),
+        ("nothing.yaml", "give a file, or one of 68 names such as bit-"),
     ],
 )
 def test_a_missing_spec_is_an_error_with_the_names_there_are(name, help):
