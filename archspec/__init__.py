@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from archspec import errors
-    from archspec.hookspecs import hookimpl
+    from archspec.hookspecs import Offers, hookimpl
     from archspec.network.compile import Network, build_network, compile_network
     from archspec.offers import Offer, Offered, Options, Settings
     from archspec.plan.builder import Builder, Value
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from archspec.plugins import Plugins
     from archspec.spec.arch import ArchSpec
     from archspec.spec.load import load_spec
-    from archspec.spec.parts import BlockOptions, HeadOptions, StemOptions, Style
+    from archspec.spec.parts import BlockOptions, HeadOptions, ResidualBlockOptions, StemOptions, Style
     from archspec.weights.load import load_weights
 
 _HOMES = {
@@ -34,10 +34,12 @@ _HOMES = {
     "Network": "archspec.network.compile",
     "Offer": "archspec.offers",
     "Offered": "archspec.offers",
+    "Offers": "archspec.hookspecs",
     "Operation": "archspec.plan.operations",
     "Options": "archspec.offers",
     "Plan": "archspec.plan.plan",
     "Plugins": "archspec.plugins",
+    "ResidualBlockOptions": "archspec.spec.parts",
     "Settings": "archspec.offers",
     "StemOptions": "archspec.spec.parts",
     "Style": "archspec.spec.parts",
@@ -59,10 +61,12 @@ __all__ = [
     "Network",
     "Offer",
     "Offered",
+    "Offers",
     "Operation",
     "Options",
     "Plan",
     "Plugins",
+    "ResidualBlockOptions",
     "Settings",
     "StemOptions",
     "Style",

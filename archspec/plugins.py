@@ -24,7 +24,9 @@ from archspec.offers import Offer
 BUILTIN_MODULES = (
     "archspec.builtin.stems",
     "archspec.builtin.blocks",
+    "archspec.builtin.res2net",
     "archspec.builtin.mobile",
+    "archspec.builtin.repvgg",
     "archspec.builtin.attentions",
     "archspec.builtin.heads",
     "archspec.builtin.shortcuts",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from archspec import Builder, Offer, Options, Value, hookimpl
+from archspec import Builder, Offer, Offers, Options, Value, hookimpl
 
 _FUNCTIONS = {
     "relu": ("ReLU", "max(x, 0)"),
@@ -25,7 +25,7 @@ def _activation(net: Builder, x: Value, options: Options, *, name: str, function
 
 
 @hookimpl
-def archspec_activations() -> dict[str, Offer[Options]]:
+def archspec_activations() -> Offers:
     return {
         name: Offer(Options, partial(_activation, function=function), summary)
         for name, (function, summary) in _FUNCTIONS.items()

@@ -5,10 +5,23 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic.config import JsonDict
 
-from archspec import Builder, Offer, Offered, Options, Value, hookimpl
+from archspec import Builder, Offer, Offered, Offers, Options, Value, hookimpl
 from archspec.plan.gates import ChannelConv, ChannelMean, Multiply
+
+Gate = Literal["sigmoid", "hard-sigmoid"]
+_GATES = {"sigmoid": "Sigmoid", "hard-sigmoid": "Hardsigmoid"}
+
+
+_ODD: JsonDict = {"not": {"multipleOf": 2}}
+
+
+def _odd(value: int) -> int:
+    if value % 2 == 0:
+        raise ValueError(f"must be odd, unlike {value}")
+    return value
 
 
 class SqueezeExcitationOptions(Options):
@@ -21,6 +34,8 @@ class SqueezeExcitationOptions(Options):
     divisor: Annotated[int, Field(ge=1, le=1024)] = 8
     """The squeezed channels are rounded to a multiple of it."""
     activation: Annotated[Options, Offered("activations", default="relu")]
+    gate: Gate = "sigmoid"
+    """The last function; `hard-sigmoid` as MobileNetV3 has it."""
 
 
 class EfficientChannelOptions(Options):
@@ -29,6 +44,9 @@ class EfficientChannelOptions(Options):
     gamma: Annotated[float, Field(gt=0)] = 2.0
     beta: float = 1.0
     """The kernel is the odd number at or above |log2(channels) + beta| / gamma, and 3 at least."""
+    kernel: Annotated[int, Field(ge=1, le=255, json_schema_extra=_ODD), AfterValidator(_odd)] | None = None
+    """Channels that weigh one, an odd number, instead of what `gamma` and `beta` give."""
+    gate: Gate = "sigmoid"
 
 
 def none(net: Builder, x: Value, options: Options, block_channels: int) -> Value:
@@ -42,25 +60,23 @@ def squeeze_excitation(net: Builder, x: Value, se: SqueezeExcitationOptions, blo
     squeezed = max(se.divisor, int(wanted + se.divisor / 2) // se.divisor * se.divisor)
     with net.scope("attention", role="gate"):
         y = net.write(ChannelMean(), x, name="mean")
-        y = net.conv(y, squeezed, 1, bias=True, padding="valid", name="conv1")
+        y = net.conv(y, squeezed, 1, bias=True, padding="valid", standardized=False, name="conv1")
         y = se.activation.offer.make(net, y, se.activation, name="act")
-        y = net.conv(y, x.channels, 1, bias=True, padding="valid", name="conv2")
-        return net.write(Multiply(), x, net.activation(y, "Sigmoid", name="gate"), name="multiply")
+        y = net.conv(y, x.channels, 1, bias=True, padding="valid", standardized=False, name="conv2")
+        return net.write(Multiply(), x, net.activation(y, _GATES[se.gate], name="gate"), name="multiply")
 
 
 def efficient_channel(net: Builder, x: Value, eca: EfficientChannelOptions, block_channels: int) -> Value:
     """x * sigmoid(conv1d(mean(x))) along the channels.  Wang et al. 2020."""
-    size = int(abs(math.log2(x.channels) + eca.beta) / eca.gamma)
+    size = eca.kernel or int(abs(math.log2(x.channels) + eca.beta) / eca.gamma)
     with net.scope("attention", role="gate"):
         y = net.write(ChannelMean(), x, name="mean")
         y = net.write(ChannelConv(max(size if size % 2 else size + 1, 3)), y, name="conv")
-        return net.write(Multiply(), x, net.activation(y, "Sigmoid", name="gate"), name="multiply")
+        return net.write(Multiply(), x, net.activation(y, _GATES[eca.gate], name="gate"), name="multiply")
 
 
 @hookimpl
-def archspec_attentions() -> dict[
-    str, Offer[Options] | Offer[SqueezeExcitationOptions] | Offer[EfficientChannelOptions]
-]:
+def archspec_attentions() -> Offers:
     return {
         "none": Offer(Options, none, "no attention"),
         "se": Offer(SqueezeExcitationOptions, squeeze_excitation, "squeeze-excitation"),

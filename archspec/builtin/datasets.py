@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from archspec import Offer, Options, hookimpl
+from archspec import Offer, Offers, Options, hookimpl
 
 if TYPE_CHECKING:
     from archspec.data import ImageData
@@ -34,5 +34,5 @@ def image_folder(options: ImageFolderOptions, seed: int) -> ImageData:
 
 
 @hookimpl
-def archspec_datasets() -> dict[str, Offer[ImageFolderOptions]]:
+def archspec_datasets() -> Offers:
     return {"imagefolder": Offer(ImageFolderOptions, image_folder, "a folder of images, one folder a class")}

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from archspec import Builder, HeadOptions, Offer, Style, Value, hookimpl
+from archspec import Builder, HeadOptions, Offer, Offers, Style, Value, hookimpl
 
 
 class ClassifierOptions(HeadOptions):
@@ -49,9 +49,7 @@ def norm_classifier(net: Builder, x: Value, head: StyledClassifierOptions) -> Va
 
 
 @hookimpl
-def archspec_heads() -> dict[
-    str, Offer[ClassifierOptions] | Offer[StyledClassifierOptions] | Offer[ConvClassifierOptions]
-]:
+def archspec_heads() -> Offers:
     return {
         "classifier": Offer(ClassifierOptions, classifier, "global average pooling and a linear layer"),
         "preact-classifier": Offer(StyledClassifierOptions, preact_classifier, "norm, activation, classifier"),

@@ -1,4 +1,4 @@
-"""Blocks made for few multiply-adds or for speed: inverted residual, ConvNeXt, RepVGG."""
+"""Blocks around a depthwise convolution: inverted residual, ConvNeXt."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from archspec import BlockOptions, Builder, Offer, Offered, Options, StemOptions, Value, hookimpl
-from archspec.plan.gates import Scale
+from archspec import Builder, Offer, Offered, Offers, Options, ResidualBlockOptions, Value, hookimpl
 
 Kernel = Annotated[int, Field(ge=1, le=255)]
 
 
-class InvertedOptions(BlockOptions):
+class InvertedOptions(ResidualBlockOptions):
     """Options of the inverted residual block."""
 
     kernel: Kernel = 3
@@ -22,20 +21,14 @@ class InvertedOptions(BlockOptions):
     attention: Annotated[Options, Offered("attentions", default="none")]
 
 
-class ConvNextOptions(BlockOptions):
+class ConvNextOptions(ResidualBlockOptions):
     """Options of the ConvNeXt block."""
 
     kernel: Kernel = 7
     expansion: Annotated[float, Field(gt=0, le=64)] = 4.0
     """Inner channels as a multiple of `filters`."""
-    layer_scale: Annotated[float, Field(gt=0, le=1)] = 1e-6
-    """Where the trained factor of each channel starts."""
-
-
-class RepVggStemOptions(StemOptions):
-    """Options of RepVGG's stem."""
-
-    filters: Annotated[int, Field(ge=1, le=1_000_000)] = 64
+    layer_scale: Annotated[float, Field(gt=0, le=1)] | None = 1e-6
+    """Where the trained factor of each channel starts; null for none."""
 
 
 def inverted(net: Builder, x: Value, block: InvertedOptions) -> Value:
@@ -47,11 +40,14 @@ def inverted(net: Builder, x: Value, block: InvertedOptions) -> Value:
     y = x
     if block.expansion > 1:
         y = net.act(net.norm(net.conv(y, inner, 1, name="conv1"), name="norm1"))
-    y = net.conv(y, inner, block.kernel, block.strides, groups=inner, name="depthwise")
+    dilation = block.entry_dilation
+    y = net.conv(y, inner, block.kernel, block.strides, groups=inner, dilation=dilation, name="depthwise")
     y = net.act(net.norm(y, name="norm2"))
     y = block.attention.offer.make(net, y, block.attention, x.channels)
     y = net.norm(net.conv(y, block.filters, 1, name="conv3"), name="norm3")
-    return net.add(y, x) if y.shape == x.shape else y
+    if block.reshapes(x.channels, block.filters):
+        return y
+    return net.add(net.drop_path(net.scale(y, block.layer_scale), block.drop_path), x)
 
 
 def convnext(net: Builder, x: Value, block: ConvNextOptions) -> Value:
@@ -59,45 +55,27 @@ def convnext(net: Builder, x: Value, block: ConvNextOptions) -> Value:
 
     Where the shape changes, norm and a convolution without overlap come before it.
     """
-    if block.strides > 1 or x.channels != block.filters:
+    if block.reshapes(x.channels, block.filters):
         with net.scope("downsample"):
-            x = net.conv(net.norm(x), block.filters, block.strides, block.strides, padding="valid")
-    y = net.norm(net.conv(x, block.filters, block.kernel, groups=block.filters, name="depthwise"))
+            x = _downsample(net, net.norm(x), block)
+    y = net.conv(x, block.filters, block.kernel, groups=block.filters, dilation=block.dilation, name="depthwise")
+    y = net.norm(y)
     y = net.act(net.conv(y, int(block.filters * block.expansion), 1, name="conv1"))
     y = net.conv(y, block.filters, 1, name="conv2")
-    return net.add(net.write(Scale(block.filters, block.layer_scale), y, name="scale"), x)
+    return net.add(net.drop_path(net.scale(y, block.layer_scale), block.drop_path), x)
 
 
-def _branches(net: Builder, x: Value, filters: int, strides: int) -> Value:
-    """act(norm(conv1x1(x)) + norm(conv3x3(x)) + norm(x)); the last where the shape stays."""
-    identity = net.norm(x, name="identity") if x.channels == filters and strides == 1 else None
-    sides = []
-    for kernel in (1, 3):
-        with net.scope(f"conv{kernel}x{kernel}"):
-            sides.append(net.norm(net.conv(x, filters, kernel, strides)))
-    y = net.add(*sides)
-    return net.act(net.add(y, identity) if identity is not None else y)
-
-
-def repvgg(net: Builder, x: Value, block: BlockOptions) -> Value:
-    """act(norm(conv1x1(x)) + norm(conv3x3(x)) + norm(x)), as it is trained.  Ding et al. 2021, fig. 2b."""
-    return _branches(net, x, block.filters, block.strides)
-
-
-def repvgg_stem(net: Builder, x: Value, stem: RepVggStemOptions) -> Value:
-    """The block, as a stem."""
-    return _branches(net, x, stem.filters, stem.strides)
+def _downsample(net: Builder, x: Value, block: ConvNextOptions) -> Value:
+    """A convolution of as many pixels as it strides; dilation that stands for a stride leaves it its kernel."""
+    before = block.entry_dilation
+    kernel = block.strides * block.dilation // before
+    padding = "valid" if block.dilation == 1 else "tensorflow"
+    return net.conv(x, block.filters, kernel, block.strides, dilation=before, padding=padding)
 
 
 @hookimpl
-def archspec_blocks() -> dict[str, Offer[InvertedOptions] | Offer[ConvNextOptions] | Offer[BlockOptions]]:
+def archspec_blocks() -> Offers:
     return {
         "inverted": Offer(InvertedOptions, inverted, "1x1, depthwise, 1x1: MobileNetV2, EfficientNet"),
         "convnext": Offer(ConvNextOptions, convnext, "depthwise, norm, 1x1, 1x1, layer scale"),
-        "repvgg": Offer(BlockOptions, repvgg, "3x3, 1x1 and identity in parallel, as trained"),
     }
-
-
-@hookimpl
-def archspec_stems() -> dict[str, Offer[RepVggStemOptions]]:
-    return {"repvgg": Offer(RepVggStemOptions, repvgg_stem, "RepVGG's block as a stem")}

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from archspec import Builder, Offer, Options, Value, hookimpl
+from archspec import Builder, Offer, Offers, Options, Value, hookimpl
 from archspec.plan.gates import BatchNorm, GroupNorm, LayerNorm
 
 Epsilon = Annotated[float, Field(gt=0, le=1)]
@@ -55,9 +55,7 @@ def none(net: Builder, x: Value, norm: Options, *, name: str, zero_init: bool) -
 
 
 @hookimpl
-def archspec_norms() -> dict[
-    str, Offer[BatchNormOptions] | Offer[GroupNormOptions] | Offer[LayerNormOptions] | Offer[Options]
-]:
+def archspec_norms() -> Offers:
     return {
         "batch": Offer(BatchNormOptions, batch, "batch normalisation"),
         "group": Offer(GroupNormOptions, group, "group normalisation"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from archspec import Offer, Options, hookimpl
+from archspec import Offer, Offers, Options, hookimpl
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -63,7 +63,7 @@ def _fusible(groups: list[dict[str, Any]]) -> bool | None:
 
 
 @hookimpl
-def archspec_optimizers() -> dict[str, Offer[SgdOptions] | Offer[AdamWOptions]]:
+def archspec_optimizers() -> Offers:
     return {
         "sgd": Offer(SgdOptions, sgd, "stochastic gradient descent with momentum"),
         "adamw": Offer(AdamWOptions, adamw, "Adam with decoupled weight decay"),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from archspec import Offer, Options, hookimpl
+from archspec import Offer, Offers, Options, hookimpl
 from archspec.errors import DataError
 
 
@@ -45,5 +45,5 @@ def digits(options: DigitsOptions, folder: Path) -> dict[str, int]:
 
 
 @hookimpl
-def archspec_samples() -> dict[str, Offer[DigitsOptions]]:
+def archspec_samples() -> Offers:
     return {"digits": Offer(DigitsOptions, digits, "1,797 handwritten digits, 10 classes (scikit-learn)")}

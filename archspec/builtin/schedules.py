@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from archspec import Offer, Options, hookimpl
+from archspec import Offer, Offers, Options, hookimpl
 
 Schedule = Callable[[int], float]
 
@@ -31,7 +31,7 @@ def constant(options: Options, steps: int) -> Schedule:
 
 
 @hookimpl
-def archspec_schedules() -> dict[str, Offer[CosineOptions] | Offer[Options]]:
+def archspec_schedules() -> Offers:
     return {
         "cosine": Offer(CosineOptions, cosine, "half a cosine from the peak to `end`"),
         "constant": Offer(Options, constant, "the same rate throughout"),

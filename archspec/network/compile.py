@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import cast
 
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from archspec.errors import CutError, WeightsError
+from archspec.network.fold import fold_network
 from archspec.network.init import initialise
-from archspec.plan.gates import BatchNorm
-from archspec.plan.operations import Conv, Operation
+from archspec.plan.operations import Operation
 from archspec.plan.plan import Plan, Step
 from archspec.plan.planner import plan_network
 from archspec.spec.arch import ArchSpec
@@ -84,8 +83,9 @@ def compile_network(
 
     `state` holds tensors by the plan's names, of this part or of more; without it, weights are fresh.
 
-    `fold` puts every batch norm that follows a convolution into that convolution, for inference: the network is then
-    in evaluation mode, its parameters need no gradient, and folded norms are `nn.Identity`, so names stay.
+    `fold` puts every batch norm that follows a convolution into that convolution, and parallel convolutions of one
+    value into the largest of them (RepVGG), for inference: the network is then in evaluation mode, its parameters need
+    no gradient, and what was folded is `nn.Identity`, so names stay.
 
     Raises:
         CutError: nothing is named `start` or `end`, or no block lies between them.
@@ -107,7 +107,8 @@ def compile_network(
     else:
         _fill(network, state)
     if fold:
-        _fold(network)
+        fold_network(network, steps, begin)
+        network.folded = True
     return network
 
 
@@ -200,7 +201,8 @@ class _Compiler:
         operation, value = step.operation, step.inputs[0]
         if not hasattr(operation, "inplace") or value <= self.begin or self.uses[value] > 1:
             return operation
-        if self.plan.steps[value - 1].operation.output_needed:
+        before = self.plan.steps[value - 1].operation
+        if before.output_needed or before.shares_input != "never":
             return operation
         return replace(operation, inplace=True)  # type: ignore[call-arg]
 
@@ -211,24 +213,3 @@ def make_module(operation: Operation) -> nn.Module:
     made = getattr(importlib.import_module(module), function)(operation)
     assert isinstance(made, nn.Module), f"{operation.maker} must return a torch.nn.Module, not {made!r}"
     return made
-
-
-def _fold(network: Network) -> None:
-    """Put each batch norm into the convolution whose output it alone reads."""
-    network.eval().requires_grad_(False)
-    made_by = {step.name: step for step in network.steps}
-    offset = network.plan.steps.index(network.steps[0])
-    readers: dict[int, int] = {}
-    for step in network.steps:
-        for value in step.inputs:
-            readers[value] = readers.get(value, 0) + 1
-    for step in made_by.values():
-        source = step.inputs[0] - 1 - offset
-        if not isinstance(step.operation, BatchNorm) or source < 0 or readers[step.inputs[0]] > 1:
-            continue
-        before = network.steps[source]
-        if isinstance(before.operation, Conv):
-            conv, norm = network.get_submodule(before.name), network.get_submodule(step.name)
-            network.set_submodule(before.name, fuse_conv_bn_eval(conv, norm))  # type: ignore
-            network.set_submodule(step.name, nn.Identity())
-    network.folded = True

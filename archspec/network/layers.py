@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from typing import cast
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -18,7 +18,8 @@ def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tupl
     return total // 2, total - total // 2
 
 
-def _pad_same(x: Tensor, kernel: int, stride: int, dilation: int, value: float) -> Tensor:
+def pad_same(x: Tensor, kernel: int, stride: int, dilation: int, value: float) -> Tensor:
+    """Pad a map as TensorFlow's `same` does."""
     top, bottom = same_padding(x.shape[-2], kernel, stride, dilation)
     left, right = same_padding(x.shape[-1], kernel, stride, dilation)
     if top or bottom or left or right:
@@ -29,79 +30,48 @@ def _pad_same(x: Tensor, kernel: int, stride: int, dilation: int, value: float) 
 class SameConv2d(nn.Conv2d):
     """Convolution with TensorFlow's `same` padding, whose amount depends on the input's size."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C_out, ceil(H/s), ceil(W/s))."""
-        x = _pad_same(x, self.kernel_size[0], self.stride[0], self.dilation[0], 0.0)
-        return F.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        x = pad_same(x, self.kernel_size[0], self.stride[0], self.dilation[0], 0.0)
+        return cast(Tensor, super()._conv_forward(x, weight, bias))
 
 
-class SamePool2d(nn.Module):
-    """Pooling with TensorFlow's `same` padding: padding never wins a maximum, and never counts in an average."""
+class StandardizedConv2d(nn.Conv2d):
+    """Convolution whose filters are used less their means, over their standard deviations.  Qiao et al. 2019."""
 
-    def __init__(self, mode: str, kernel: int, stride: int) -> None:
-        super().__init__()
-        self.mode, self.kernel, self.stride = mode, kernel, stride
+    eps: float
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C, ceil(H/s), ceil(W/s))."""
-        if self.mode == "max":
-            return F.max_pool2d(_pad_same(x, self.kernel, self.stride, 1, -torch.inf), self.kernel, self.stride)
-        if not any(
-            same_padding(x.shape[-2], self.kernel, self.stride) + same_padding(x.shape[-1], self.kernel, self.stride)
-        ):
-            return F.avg_pool2d(x, self.kernel, self.stride)
-        covered = _pad_same(torch.ones_like(x[:1, :1]), self.kernel, self.stride, 1, 0.0)
-        share = F.avg_pool2d(covered, self.kernel, self.stride)
-        return F.avg_pool2d(_pad_same(x, self.kernel, self.stride, 1, 0.0), self.kernel, self.stride) / share
+    def standardized_weight(self) -> Tensor:
+        """(weight - mean) / sqrt(variance + eps) of each filter: torch's batch norm has it in one kernel."""
+        filters = self.weight.reshape(1, self.out_channels, -1)
+        return F.batch_norm(filters, None, None, training=True, momentum=0.0, eps=self.eps).reshape_as(self.weight)
 
-    def extra_repr(self) -> str:
-        return f"{self.mode}, kernel_size={self.kernel}, stride={self.stride}, padding=same"
-
-
-class GlobalAveragePool2d(nn.Module):
-    """The mean of every channel."""
+    def without_standardization(self) -> nn.Conv2d:
+        """A convolution of this shape that uses its weights as they are. They are not set."""
+        make = SameConv2d if isinstance(self, SameConv2d) else nn.Conv2d
+        shape = (self.in_channels, self.out_channels, self.kernel_size, self.stride, self.padding)
+        plain = make(*shape, self.dilation, self.groups, self.bias is not None)  # type: ignore[arg-type]
+        plain.bias = self.bias
+        return plain
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C)."""
-        return torch.flatten(F.adaptive_avg_pool2d(x, 1), 1)
+        """(B, C, H, W) -> (B, C_out, H/s, W/s)."""
+        return cast(Tensor, self._conv_forward(x, self.standardized_weight(), self.bias))
 
 
-class Add(nn.Module):
-    """The sum of two tensors; in place, the first one is overwritten."""
-
-    def __init__(self, *, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
-
-    def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        """(B, C, H, W), (B, C, H, W) -> (B, C, H, W)."""
-        return x.add_(y) if self.inplace else x + y
-
-    def extra_repr(self) -> str:
-        return "inplace=True" if self.inplace else ""
-
-
-class PaddedIdentity(nn.Module):
-    """Every `stride`-th pixel, with channels of zeros behind the input's own."""
-
-    def __init__(self, channels: int, stride: int) -> None:
-        super().__init__()
-        self.channels, self.stride = channels, stride
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C + channels, ceil(H/s), ceil(W/s))."""
-        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.channels))
-
-    def extra_repr(self) -> str:
-        return f"channels={self.channels}, stride={self.stride}"
+class StandardizedSameConv2d(StandardizedConv2d, SameConv2d):
+    """Both."""
 
 
 def conv(operation: op.Conv) -> nn.Module:
     o = operation
     asymmetric = o.padding == "tensorflow" and (o.stride > 1 or o.kernel % 2 == 0) and o.kernel > 1
     padding = 0 if o.padding == "valid" or asymmetric else o.dilation * (o.kernel // 2)
-    make = SameConv2d if asymmetric else nn.Conv2d
-    return make(o.in_channels, o.out_channels, o.kernel, o.stride, padding, o.dilation, o.groups, o.bias)
+    shape = (o.in_channels, o.out_channels, o.kernel, o.stride, padding, o.dilation, o.groups, o.bias)
+    if o.standardized is None:
+        return (SameConv2d if asymmetric else nn.Conv2d)(*shape)
+    module = (StandardizedSameConv2d if asymmetric else StandardizedConv2d)(*shape)
+    module.eps = o.standardized
+    return module
 
 
 def activation(operation: op.Activation) -> nn.Module:
@@ -110,32 +80,8 @@ def activation(operation: op.Activation) -> nn.Module:
     return function(inplace=True) if in_place else function()
 
 
-def pool(operation: op.Pool) -> nn.Module:
-    o = operation
-    if o.padding == "tensorflow":
-        return SamePool2d(o.mode, o.kernel, o.stride)
-    padding = o.kernel // 2 if o.padding == "symmetric" else 0
-    return (nn.MaxPool2d if o.mode == "max" else nn.AvgPool2d)(o.kernel, o.stride, padding)
-
-
-def global_average_pool(operation: op.GlobalAveragePool) -> nn.Module:
-    return GlobalAveragePool2d()
-
-
 def linear(operation: op.Linear) -> nn.Module:
     return nn.Linear(operation.in_features, operation.out_features, bias=operation.bias)
-
-
-def add(operation: op.Add) -> nn.Module:
-    return Add(inplace=operation.inplace)
-
-
-def padded_identity(operation: op.PaddedIdentity) -> nn.Module:
-    return PaddedIdentity(operation.out_channels - operation.in_channels, operation.stride)
-
-
-def dropout(operation: op.Dropout) -> nn.Module:
-    return nn.Dropout(operation.rate)
 
 
 def softmax(operation: op.Softmax) -> nn.Module:

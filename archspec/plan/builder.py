@@ -6,20 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from archspec.plan.operations import (
-    Activation,
-    Add,
-    Conv,
-    Dropout,
-    GlobalAveragePool,
-    ImpossibleShape,
-    Linear,
-    Operation,
-    Pool,
-    Shape,
-    Softmax,
-)
+from archspec.plan.branches import Add, Concat, Dropout, DropPath, Slice
+from archspec.plan.gates import Scale
+from archspec.plan.operations import Activation, Conv, ImpossibleShape, Linear, Operation, Shape, Softmax
 from archspec.plan.plan import Role, Step
+from archspec.plan.pools import BlurPool, GlobalAveragePool, Pool
 from archspec.spec.parts import Style
 
 
@@ -45,20 +36,35 @@ class Builder:
     def __init__(self, input_shape: Shape) -> None:
         self.input = Value(0, input_shape)
         self.steps: list[Step] = []
+        self._strides = [1]
         self._names: set[str] = set()
         self._prefix = ""
         self._role: Role = "main"
         self._style: Style | None = None
+        self._normed = True
 
     @contextmanager
-    def scope(self, name: str, *, role: Role | None = None, style: Style | None = None) -> Iterator[None]:
-        """Write inside a named scope, which becomes a module of its own with one output, in a role and a style."""
-        before = self._prefix, self._role, self._style
+    def scope(
+        self, name: str, *, role: Role | None = None, style: Style | None = None, normed: bool = True
+    ) -> Iterator[None]:
+        """Write inside a named scope, which becomes a module of its own with one output, in a role and a style.
+
+        `normed=False` leaves its norms out, as the shortcuts of pre-activation blocks do.
+        """
+        before = self._prefix, self._role, self._style, self._normed
         self._prefix, self._role, self._style = f"{self._prefix}{name}.", role or self._role, style or self._style
+        self._normed = self._normed and normed
         try:
             yield
         finally:
-            self._prefix, self._role, self._style = before
+            self._prefix, self._role, self._style, self._normed = before
+
+    @property
+    def stride(self) -> int:
+        """Input pixels between two neighbours of the last value."""
+        for step in self.steps[len(self._strides) - 1 :]:
+            self._strides.append(max(self._strides[value] for value in step.inputs) * step.window[1])
+        return self._strides[-1]
 
     @property
     def style(self) -> Style:
@@ -95,15 +101,21 @@ class Builder:
         dilation: int = 1,
         padding: str | None = None,
         bias: bool | None = None,
+        standardized: bool | None = None,
         name: str = "conv",
     ) -> Value:
-        """Convolution: (C, H, W) -> (filters, H/stride, W/stride)."""
+        """Convolution: (C, H, W) -> (filters, H/stride, W/stride). What is None follows the part's style."""
         padding = self.style.padding if padding is None else padding
         bias = self.style.bias if bias is None else bias
-        return self.write(Conv(x.channels, filters, kernel, stride, groups, dilation, padding, bias), x, name=name)
+        standardized = self.style.weight_standardization if standardized is None else standardized
+        eps = self.style.standardization_eps if standardized else None
+        conv = Conv(x.channels, filters, kernel, stride, groups, dilation, padding, bias, eps)
+        return self.write(conv, x, name=name)
 
     def norm(self, x: Value, *, name: str = "norm", zero_init: bool = False) -> Value:
         """The part's norm. `zero_init` starts its scale at zero, so that a residual branch starts as nothing."""
+        if not self._normed:
+            return x
         norm = self.style.norm
         value = norm.offer.make(self, x, norm, name=name, zero_init=zero_init)
         assert isinstance(value, Value)
@@ -126,6 +138,10 @@ class Builder:
         """Maximum (`max`) or average (`average`) pooling, padded in the part's style."""
         return self.write(Pool(mode, kernel, stride, padding or self.style.padding), x, name=name)
 
+    def blur_pool(self, x: Value, stride: int, *, name: str = "pool") -> Value:
+        """Every `stride`-th pixel behind a binomial filter: (C, H, W) -> (C, H/stride, W/stride)."""
+        return self.write(BlurPool(stride), x, name=name)
+
     def global_average_pool(self, x: Value, *, name: str = "pool") -> Value:
         """(C, H, W) -> (C,)."""
         return self.write(GlobalAveragePool(), x, name=name)
@@ -137,6 +153,22 @@ class Builder:
     def add(self, x: Value, y: Value, *, name: str = "add") -> Value:
         """x + y."""
         return self.write(Add(), x, y, name=name)
+
+    def slice(self, x: Value, start: int, stop: int, *, name: str = "slice") -> Value:
+        """Channels `start` to `stop`: (C, H, W) -> (stop - start, H, W)."""
+        return self.write(Slice(start, stop), x, name=name)
+
+    def concat(self, *values: Value, name: str = "concat") -> Value:
+        """The channels of all values: (C1, H, W), (C2, H, W), ... -> (C1 + C2 + ..., H, W)."""
+        return self.write(Concat(), *values, name=name)
+
+    def scale(self, x: Value, start: float | None, *, name: str = "scale") -> Value:
+        """Layer scale, a trained factor for each channel; x itself where it starts at None."""
+        return x if start is None else self.write(Scale(x.channels, start), x, name=name)
+
+    def drop_path(self, x: Value, rate: float, *, name: str = "drop_path") -> Value:
+        """Stochastic depth: no x for a share of the images while training; x itself at rate 0."""
+        return self.write(DropPath(rate), x, name=name) if rate else x
 
     def dropout(self, x: Value, rate: float, *, name: str = "dropout") -> Value:
         """Dropout, or x itself at rate 0."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 Shape = tuple[int, ...]
 
@@ -34,6 +34,8 @@ class Operation:
     """Whether papers count it as a layer."""
     output_needed: ClassVar[bool] = True
     """Whether its own backward pass reads its output; if not, the next operation may overwrite it."""
+    shares_input: ClassVar[Literal["never", "evaluation", "always"]] = "never"
+    """Whether its output lies in its input's memory: as a slice's does, or in evaluation mode alone, as dropout's."""
 
     @property
     def input_needed(self) -> bool:
@@ -80,14 +82,19 @@ def strided(size: int, kernel: int, stride: int, dilation: int, padding: str, *,
     return (size + 2 * pad - extent) // stride + 1
 
 
-def _need_map(shape: Shape, what: str) -> None:
+def need_map(shape: Shape, what: str) -> None:
+    """Raise `ImpossibleShape` unless a shape is a map's."""
     if len(shape) != 3:
         raise ImpossibleShape(f"{what} needs a map (C, H, W), not a vector of {shape[0]}")
 
 
 @dataclass(frozen=True)
 class Conv(Operation):
-    """Two-dimensional convolution with a square kernel."""
+    """Two-dimensional convolution with a square kernel.
+
+    `standardized` is the epsilon of weight standardization: each filter is used less its mean, over its standard
+    deviation.  Qiao et al. 2019.
+    """
 
     in_channels: int
     out_channels: int
@@ -97,6 +104,7 @@ class Conv(Operation):
     dilation: int = 1
     padding: str = "symmetric"
     bias: bool = False
+    standardized: float | None = None
 
     maker: ClassVar[str] = "archspec.network.layers:conv"
     weighted: ClassVar[bool] = True
@@ -108,10 +116,13 @@ class Conv(Operation):
                 raise ImpossibleShape(
                     f"{name} channels (={channels}) must be divisible by groups (={self.groups})", "groups"
                 )
+        if self.standardized is not None and self.in_channels // self.groups * self.kernel**2 < 2:
+            message = "a filter of one weight cannot be standardized: its standard deviation is zero"
+            raise ImpossibleShape(message, "weight_standardization")
 
     def output_shape(self, *inputs: Shape) -> Shape:
         (shape,) = inputs
-        _need_map(shape, "a convolution")
+        need_map(shape, "a convolution")
         height, width = (strided(s, self.kernel, self.stride, self.dilation, self.padding) for s in shape[1:])
         return (self.out_channels, height, width)
 
@@ -145,43 +156,6 @@ class Activation(Operation):
 
 
 @dataclass(frozen=True)
-class Pool(Operation):
-    """Maximum or average over a square window."""
-
-    mode: str
-    kernel: int
-    stride: int
-    padding: str = "symmetric"
-
-    maker: ClassVar[str] = "archspec.network.layers:pool"
-
-    def output_shape(self, *inputs: Shape) -> Shape:
-        (shape,) = inputs
-        _need_map(shape, "a pool")
-        height, width = (strided(s, self.kernel, self.stride, 1, self.padding, fixed=True) for s in shape[1:])
-        return (shape[0], height, width)
-
-    def window(self) -> tuple[int, int]:
-        return self.kernel, self.stride
-
-
-@dataclass(frozen=True)
-class GlobalAveragePool(Operation):
-    """The mean of every channel: (C, H, W) -> (C,). It rescales the whole map, so it adds no receptive field."""
-
-    maker: ClassVar[str] = "archspec.network.layers:global_average_pool"
-
-    @property
-    def input_needed(self) -> bool:
-        return False
-
-    def output_shape(self, *inputs: Shape) -> Shape:
-        (shape,) = inputs
-        _need_map(shape, "global pooling")
-        return shape[:1]
-
-
-@dataclass(frozen=True)
 class Linear(Operation):
     """Fully connected layer: (F,) -> (out_features,)."""
 
@@ -205,68 +179,6 @@ class Linear(Operation):
 
     def macs(self, output: Shape) -> int:
         return self.in_features * self.out_features
-
-
-@dataclass(frozen=True)
-class Add(Operation):
-    """The sum of two equal shapes."""
-
-    inplace: bool = False
-
-    maker: ClassVar[str] = "archspec.network.layers:add"
-    output_needed: ClassVar[bool] = False
-
-    @property
-    def input_needed(self) -> bool:
-        return False
-
-    def output_shape(self, *inputs: Shape) -> Shape:
-        first, second = inputs
-        if first != second:
-            raise ImpossibleShape(f"shapes {first} and {second} cannot be added")
-        return first
-
-
-@dataclass(frozen=True)
-class PaddedIdentity(Operation):
-    """Every `stride`-th pixel, with channels of zeros behind the input's own.  He et al. 2015, shortcut A."""
-
-    in_channels: int
-    out_channels: int
-    stride: int
-
-    maker: ClassVar[str] = "archspec.network.layers:padded_identity"
-    output_needed: ClassVar[bool] = False
-
-    @property
-    def input_needed(self) -> bool:
-        return False
-
-    def __post_init__(self) -> None:
-        if self.out_channels < self.in_channels:
-            message = f"shortcut A pads channels, and cannot go from {self.in_channels} to {self.out_channels}: use B"
-            raise ImpossibleShape(message, "shortcut")
-
-    def output_shape(self, *inputs: Shape) -> Shape:
-        (shape,) = inputs
-        height, width = (strided(s, 1, self.stride, 1, "valid") for s in shape[1:])
-        return (self.out_channels, height, width)
-
-    def window(self) -> tuple[int, int]:
-        return 1, self.stride
-
-
-@dataclass(frozen=True)
-class Dropout(Operation):
-    """Zeroes a share of the features while training.  Srivastava et al. 2014."""
-
-    rate: float
-
-    maker: ClassVar[str] = "archspec.network.layers:dropout"
-
-    @property
-    def input_needed(self) -> bool:
-        return False
 
 
 @dataclass(frozen=True)

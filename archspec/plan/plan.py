@@ -41,6 +41,11 @@ class Step:
     def macs(self) -> int:
         return self.operation.macs(self.output)
 
+    @property
+    def window(self) -> tuple[int, int]:
+        """How many values it sees along an axis, and their stride; a gate sees one: it rescales, and adds no field."""
+        return self.operation.window() if self.role != "gate" else (1, 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -112,8 +117,14 @@ class Plan:
         kept = {number for number, step in enumerate(self.steps, start=1) if step.operation.output_needed}
         for step in self.steps:
             if step.operation.input_needed:
-                kept.update(step.inputs)
+                kept.update(self._stored(value) for value in step.inputs)
         return 4 * sum(math.prod(self.shape(value)) for value in kept if value)
+
+    def _stored(self, value: int) -> int:
+        """The value in whose memory a value lies: its own, but for a slice's."""
+        while value and self.steps[value - 1].operation.shares_input == "always":
+            value = self.steps[value - 1].inputs[0]
+        return value
 
     @cached_property
     def depth(self) -> int:
@@ -131,7 +142,7 @@ class Plan:
         for step in self.steps:
             field = max(fields[value] for value in step.inputs)
             jump = max(jumps[value] for value in step.inputs)
-            window, stride = step.operation.window() if step.role != "gate" else (1, 1)
+            window, stride = step.window
             fields.append(field + (window - 1) * jump)
             jumps.append(jump * stride)
         return tuple(fields), tuple(jumps)

@@ -11,9 +11,9 @@ from archspec.offers import Offer, Options
 from archspec.plan.builder import Builder, Value
 from archspec.plan.operations import ImpossibleShape
 from archspec.plan.plan import SOFTMAX, Block, Plan
+from archspec.plan.schedule import BlockSchedule, point_at
 from archspec.spec.arch import ArchSpec
 from archspec.spec.parts import Style
-from archspec.spec.settings import locate
 
 
 def plan_network(spec: ArchSpec) -> Plan:
@@ -25,10 +25,11 @@ def plan_network(spec: ArchSpec) -> Plan:
     """
     planner = _Planner(spec)
     x = planner.write("stem", ("stem",), spec.stem, planner.net.input)
-    for index, stage in enumerate(spec.stages):
-        for repeat in range(stage.repeats):
-            block = stage if repeat == 0 else planner.rest[index]
+    schedule = BlockSchedule(spec, planner.net)
+    for index in range(len(spec.stages)):
+        for repeat, block in enumerate(schedule.stage(index)):
             x = planner.write(f"stages.{index}.{repeat}", ("stages", index), block, x)
+    schedule.finish()
     x = planner.write("head", ("head",), spec.head, x)
     if spec.head.softmax:  # a block of its own, so that training can be cut before it
         planner.block(SOFTMAX, ("head",), SOFTMAX, x, lambda: planner.net.softmax(x, name="probabilities"))
@@ -56,7 +57,6 @@ class _Planner:
         self.spec = spec
         self.net = Builder((spec.input.channels, *spec.input.size))
         self.blocks: list[Block] = []
-        self.rest = [stage.model_copy(update={"strides": 1}) for stage in spec.stages]
 
     def write(self, name: str, path: KeyPath, options: Options, x: Value) -> Value:
         """Let the options' offer write its part of the network."""
@@ -81,7 +81,4 @@ class _Planner:
         note = f"the map that enters {name} is {'x'.join(map(str, x.shape))} (channels x height x width)"
         if "below 1 px" in str(error):
             note += "; give `input.size` more pixels, or a stage fewer `strides`"
-        if self.spec.source is None:
-            return Diagnostic(str(error), None, wanted, notes=(note,))
-        place, found = locate(self.spec.source, wanted)
-        return Diagnostic(str(error), place, found, notes=(note,))
+        return point_at(self.spec, wanted, str(error), note)

@@ -69,6 +69,8 @@ class ArchSpec(Settings):
     input: InputSpec = InputSpec()
     init: Literal["he", "glorot"] = "he"
     """How weights start: `he` as torchvision initialises a ResNet, `glorot` as Keras does."""
+    output_stride: Literal[8, 16, 32] | None = None
+    """Input pixels between two neighbours of the last map: strides beyond it become dilation.  Chen et al. 2017."""
     stem: Annotated[StemOptions, Offered("stems")]
     stages: Annotated[
         tuple[Annotated[BlockOptions, Offered("blocks", key="block")], ...],

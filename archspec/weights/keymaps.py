@@ -28,6 +28,10 @@ _RESNET = (
     | {
         "block.conv{k}": "layer{s}.{j}.conv{k}",
         "block.norm{k}": "layer{s}.{j}.bn{k}",
+        "stem.pool.conv": "maxpool.0",
+        "stem.pool.norm": "maxpool.1",
+        "block.convs{k}": "layer{s}.{j}.convs.{k}",  # Res2Net's
+        "block.norms{k}": "layer{s}.{j}.bns.{k}",
         "block.attention.conv{k}": "layer{s}.{j}.se.fc{k}",
         "block.attention.conv": "layer{s}.{j}.se.conv",
         "block.shortcut.conv": "layer{s}.{j}.downsample.0",
@@ -41,6 +45,8 @@ _RESNET_D = _RESNET | {
 }
 _RESNET_V2 = {
     "stem.conv": "stem.conv",
+    "stem.conv{k}": "stem.conv{k}",
+    "stem.norm{k}": "stem.norm{k}",
     "block.conv{k}": "stages.{i}.blocks.{j}.conv{k}",
     "block.norm{k}": "stages.{i}.blocks.{j}.norm{k}",
     "block.shortcut.conv": "stages.{i}.blocks.{j}.downsample.conv",

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import nn
 
 import archspec
-from archspec.network.layers import SameConv2d, SamePool2d, same_padding
+from archspec.network.layers import SameConv2d, same_padding
+from archspec.network.pools import SamePool2d
 
 
 @pytest.mark.parametrize("kernel", [1, 2, 3, 5, 7])

@@ -146,7 +146,7 @@ def test_the_schema_refuses_no_spec_that_extends_another_one_and_loads(spec_vali
         ("block: bottleneck", "block: botleneck"),
         ("defaults: {bias: true}", "defaults: {bais: true}"),
         ("defaults: {bias: true}", "defaults: {group_width: x}"),
-        ("defaults: {bias: true}", "defaults: {layer_scale: 0.1}"),
+        ("defaults: {bias: true}", "defaults: {kernel: 3}"),
         ("size: 32", "size: [32]"),
         ("budget: {macs: '< 2G'}", "budget: {macs: '< 2Gi'}"),
         ("budget: {macs: '< 2G'}", "budget: {macs: 2}"),

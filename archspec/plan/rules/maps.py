@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator
 
 from archspec.errors import show_path
-from archspec.plan.operations import Conv, Pool
+from archspec.plan.operations import Conv
 from archspec.plan.plan import Plan, Step
+from archspec.plan.pools import Pool
 from archspec.plan.rules.rule import Finding, input_shape, rule, size_of, typical_steps
 from archspec.spec.arch import ArchSpec
 

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator
 
 from archspec.errors import show_path
+from archspec.plan.branches import Dropout
 from archspec.plan.gates import BatchNorm
-from archspec.plan.operations import Conv, Dropout
+from archspec.plan.operations import Conv
 from archspec.plan.plan import Plan
 from archspec.plan.rules.rule import Finding, parts, rule, typical_steps
 from archspec.spec.arch import ArchSpec
