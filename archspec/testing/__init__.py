@@ -6,7 +6,8 @@ and the module that torch runs are one network. It needs no test runner, and lea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from textwrap import indent
 from typing import Any
 
@@ -97,7 +98,7 @@ def _check(kind: str, name: str, plugins: Plugins | None, options: Held, cases: 
     plugins = plugins or default_plugins()
     bench = Bench(plugins.find(kind, name), plugins, options or {}, seed)
     proved, refusal = 0, ""
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), _one_thread():
         for attempt in range(_ATTEMPTS * cases):
             if proved >= cases and not bench.dealer.waiting:
                 return
@@ -119,6 +120,17 @@ def _check(kind: str, name: str, plugins: Plugins | None, options: Held, cases: 
     assert proved, (
         f"{_subject(bench)} fits nowhere: {_ATTEMPTS * cases} specs were impossible. The last one:\n{refusal}"
     )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Networks this small are slower in several threads, far slower beside other work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _subject(bench: Bench) -> str:

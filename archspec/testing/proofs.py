@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from archspec.network.compile import Network, compile_network
 from archspec.network.verify import MacCounter, verify_plan
 from archspec.plan.gates import BatchNorm, ChannelMean, LayerNorm, Norm
-from archspec.plan.operations import GlobalAveragePool
 from archspec.plan.plan import Plan, Step
 from archspec.plan.planner import plan_network
+from archspec.plan.pools import GlobalAveragePool
 from archspec.testing.cases import Bench, Case, Fault, walk
 from archspec.testing.contracts import misfit
 
@@ -100,11 +100,12 @@ def prove_figures(case: Case) -> None:
 
 def _compare_tensors(step: Step, module: nn.Module) -> None:
     operation = step.operation
-    for what, declared, held in (
-        ("parameters", operation.parameters(), dict(module.named_parameters())),
-        ("buffers", operation.buffers(), dict(module.named_buffers())),
+    held = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    trained = dict(module.named_parameters())
+    for what, declared, found in (
+        ("parameters", operation.parameters(), {name: shape for name, shape in held.items() if name in trained}),
+        ("buffers", operation.buffers(), {name: shape for name, shape in held.items() if name not in trained}),
     ):
-        found = {name: tuple(tensor.shape) for name, tensor in held.items()}
         if list(declared.items()) != list(found.items()):
             raise Fault(f"{_subject(step)} declares the {what} {declared}, and its module has {found}")
 

@@ -175,7 +175,7 @@ FAULTS = {
     "width-name": r"names of tensors depend on widths or sizes: stages\.0\.0\.conv128\.weight, st.*\.0\.0\.conv64\.",
     "size-name": r"names of tensors depend on widths or sizes: stages\.0\.0\.conv16\.weight, stages\.0\.0\.conv24\.",
     "unstrided": r"its first block makes \d+x\d+ px of \d+x\d+, where a stride of [23] makes \d",
-    "widening": r"a following block, of stride 1, makes \(256, \d+, \d+\) of \(128, \d+, \d+\)",
+    "widening": r"a following block, of stride 1, makes \(\d+, 8, 8\) of \(\d+, 8, 8\), and must keep the shape",
     "lonely": r"its first block fits, and an equal one of stride 1 behind it does not: one is enough",
     "never": r"'never' of plugin_\d+ fits nowhere: 72 specs were impossible\. The last one:\n.*: no network has this\n",
     "even": r"'even' of plugin_\d+ fits nowhere: .*\n.*an even kernel \(=2\) in stages\[0\] takes the map from",

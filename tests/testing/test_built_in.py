@@ -35,10 +35,10 @@ def test_an_unknown_offer_is_the_callers_error():
         archspec.testing.check_block("basci", plugins=PLUGINS)
 
 
-def test_random_numbers_of_others_go_on_as_if_nothing_was_checked():
-    before = torch.get_rng_state(), random.getstate()
+def test_random_numbers_and_threads_are_as_if_nothing_was_checked():
+    before = torch.get_rng_state(), random.getstate(), torch.get_num_threads()
     archspec.testing.check_activation("relu", plugins=PLUGINS, cases=2)
     with pytest.raises(AssertionError):
         archspec.testing.check_activation("relu", plugins=PLUGINS, cases=2, options={"slope": 1})
     assert torch.equal(torch.get_rng_state(), before[0])
-    assert random.getstate() == before[1]
+    assert (random.getstate(), torch.get_num_threads()) == before[1:]
