@@ -135,10 +135,11 @@ class Bench:
         """A block that fits once, and not behind itself, cannot make a stage."""
         stage = document["stages"][0]
         if self.offer.kind == "blocks" and isinstance(error, PlanError) and stage.get("repeats", 1) > 1:
-            try:
-                self.plan({**document, "stages": [{**stage, "repeats": 1}]})
-            except Impossible:
-                return
+            for alone in ({"repeats": 1}, {"repeats": 1, "strides": 1}):
+                try:
+                    self.plan({**document, "stages": [{**stage, **alone}]})
+                except Impossible:  # alone too: these options do not go together, and where it stands is not why
+                    return
             raise Fault(f"its first block fits, and an equal one of stride 1 behind it does not: {error.message}")
 
     def scaled(self, case: Case) -> Plan | None:

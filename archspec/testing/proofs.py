@@ -19,7 +19,8 @@ from archspec.testing.contracts import misfit
 
 _IMAGES = 3
 _DRAWS = 20
-"""So many weights are tried before a parameter counts as one that no gradient reaches: one ReLU can be dead."""
+"""So many weights are tried before a parameter counts as one that no gradient reaches: one ReLU can be dead, and a gate
+so far in its saturation that its gradient is zero. So each time they are smaller."""
 
 
 def prove_names(case: Case, bench: Bench) -> None:
@@ -167,10 +168,11 @@ def prove_gradients(case: Case) -> None:
     plan = case.plan
     network = compile_network(plan, end=plan.logits_end if case.offer.kind == "heads" else "head").eval()
     missing = {name for name, _ in network.named_parameters()}
-    for _ in range(_DRAWS):
-        _randomise(network)
+    for draw in range(_DRAWS):
+        scale = 10 ** (-draw / 2)
+        _randomise(network, scale)
         network.zero_grad()
-        output = network(torch.randn(_IMAGES, *plan.input))
+        output = network(scale * torch.randn(_IMAGES, *plan.input))
         if output.requires_grad:
             (output * torch.randn_like(output)).sum().backward()
         missing -= {name for name, parameter in network.named_parameters() if _reached(parameter.grad)}
@@ -183,14 +185,14 @@ def _reached(gradient: Tensor | None) -> bool:
     return gradient is not None and bool((gradient.isfinite() & (gradient != 0)).any())
 
 
-def _randomise(network: nn.Module) -> None:
-    """Weights that keep the scale of what they read, and scales and shifts of about one, of both signs."""
+def _randomise(network: nn.Module, scale: float = 1.0) -> None:
+    """Weights that keep the scale of what they read, and factors and shifts of about `scale`, of both signs."""
     for parameter in network.parameters():
         if parameter.ndim > 1:
             nn.init.kaiming_normal_(parameter)
         else:
             signs = torch.randint(0, 2, parameter.shape) * 2 - 1
-            parameter.data = signs * (torch.rand(parameter.shape) + 0.5)
+            parameter.data = scale * signs * (torch.rand(parameter.shape) + 0.5)
 
 
 def prove_receptive_field(case: Case) -> None:

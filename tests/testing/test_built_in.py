@@ -26,6 +26,12 @@ def test_a_built_in_offer_passes(kind, name):
     CHECKS[kind](name, plugins=PLUGINS)
 
 
+@pytest.mark.parametrize(("kind", "name", "seed"), [("attentions", "eca", 4), ("blocks", "inverted", 10)])
+def test_what_is_no_fault_passes(kind, name, seed):
+    """A gate in saturation; an even kernel that grows the map only behind the first block."""
+    CHECKS[kind](name, plugins=PLUGINS, seed=seed)
+
+
 def test_the_public_names_are_sorted_and_complete():
     assert archspec.testing.__all__ == sorted(check.__name__ for check in CHECKS.values())
 
