@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from archspec import Builder, Offer, Offered, Offers, Options, ResidualBlockOptions, Value, hookimpl
+from archspec import Builder, ImpossibleShape, Offer, Offered, Offers, Options, ResidualBlockOptions, Value, hookimpl
 
 Kernel = Annotated[int, Field(ge=1, le=255)]
 
@@ -70,7 +70,12 @@ def convnext(net: Builder, x: Value, block: ConvNextOptions) -> Value:
 def _downsample(net: Builder, x: Value, block: ConvNextOptions) -> Value:
     """A convolution of as many pixels as it strides; dilation that stands for a stride leaves it its kernel."""
     before = block.entry_dilation
-    kernel = block.strides * block.dilation // before
+    kernel, rest = divmod(block.strides * block.dilation, before)
+    if rest:
+        message = (
+            f"strides * dilation (={block.strides * block.dilation}) must be divisible by first_dilation (={before})"
+        )
+        raise ImpossibleShape(message, "first_dilation")
     padding = "valid" if block.dilation == 1 else "tensorflow"
     return net.conv(x, block.filters, kernel, block.strides, dilation=before, padding=padding)
 

@@ -25,7 +25,7 @@ class Measured:
     output: tuple[int, ...]
 
 
-class _MacCounter(TorchFunctionMode):
+class MacCounter(TorchFunctionMode):
     """Counts multiply-adds per image from the weights that torch is given and the shapes that it returns."""
 
     macs = 0
@@ -49,7 +49,7 @@ def measure(network: Network) -> Measured:
     """
     was_training = network.training
     network.eval()
-    with torch.no_grad(), _MacCounter() as counter:
+    with torch.no_grad(), MacCounter() as counter:
         output = network(torch.empty(0, *network.plan.input))
     network.train(was_training)
     parameters = sum(parameter.numel() for parameter in network.parameters())

@@ -81,14 +81,17 @@ class Builder:
         shape = operation.output_shape(*(value.shape for value in inputs))
         if shape[0] < 1:
             raise ImpossibleShape(f"an operation '{name}' that makes {shape[0]} channels")
-        full = self._prefix + name
-        if full in self._names and not operation.parameters():
-            full = next(numbered for count in range(2, 1_000) if (numbered := f"{full}{count}") not in self._names)
+        full = self._prefix + (name if operation.parameters() else self._free(name))
         if full in self._names:
             raise ValueError(f"two operations with tensors are named '{full}'")
         self._names.add(full)
         self.steps.append(Step(full, operation, tuple(value.number for value in inputs), shape, self._role))
         return Value(len(self.steps), shape)
+
+    def _free(self, name: str) -> str:
+        """The name, numbered where it is taken."""
+        numbered = (f"{name}{count}" if count > 1 else name for count in range(1, 1_000))
+        return next(free for free in numbered if self._prefix + free not in self._names)
 
     def conv(
         self,
@@ -122,9 +125,9 @@ class Builder:
         return value
 
     def act(self, x: Value, *, name: str = "act") -> Value:
-        """The part's activation."""
+        """The part's activation. One with parameters is numbered where its name is taken, as one without is."""
         activation = self.style.activation
-        value = activation.offer.make(self, x, activation, name=name)
+        value = activation.offer.make(self, x, activation, name=self._free(name))
         assert isinstance(value, Value)
         return value
 

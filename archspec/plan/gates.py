@@ -33,6 +33,13 @@ class BatchNorm(Norm):
 
     maker: ClassVar[str] = "archspec.network.gates:batch_norm"
 
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (shape,) = inputs
+        if len(shape) != 3:
+            message = f"batch normalisation needs a map (C, H, W), not a vector of {shape[0]}: take `norm: layer`"
+            raise ImpossibleShape(message, "norm")
+        return shape
+
     def buffers(self) -> dict[str, Shape]:
         return {"running_mean": (self.channels,), "running_var": (self.channels,), "num_batches_tracked": ()}
 

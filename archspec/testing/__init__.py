@@ -1,0 +1,141 @@
+"""The test kit for authors of plugins: `check_block("ghost")` in a test holds an offer to what a spec relies on.
+
+Every check writes specs that hold the offer, with options drawn from its own model, and proves of each that the plan
+and the module that torch runs are one network. It needs no test runner, and leaves torch's random numbers as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from textwrap import indent
+from typing import Any
+
+import torch
+
+from archspec.errors import ArchspecError
+from archspec.plugins import Plugins, default_plugins
+from archspec.spec.dump import data_to_yaml
+from archspec.testing.cases import Bench, Fault, Impossible
+from archspec.testing.proofs import prove
+
+__all__ = [
+    "check_activation",
+    "check_attention",
+    "check_block",
+    "check_head",
+    "check_norm",
+    "check_shortcut",
+    "check_stem",
+]
+
+_ATTEMPTS = 6
+"""Documents that are tried for each case that is asked for."""
+
+Held = Mapping[str, Any] | None
+
+
+def check_block(
+    name: str, *, plugins: Plugins | None = None, options: Held = None, cases: int = 12, seed: int = 0
+) -> None:
+    """A block divides the map by its strides, and an equal one of stride 1 fits behind it, and keeps the shape.
+
+    `options` are held at these values, written as in a spec; every other option is drawn. At least `cases` possible
+    specs are proved, the same ones for the same `seed`. Without `plugins`, the offer is one of an installed package.
+
+    Raises:
+        AssertionError: the offer broke a promise, or fits nowhere; the message ends with a spec that shows it.
+        PluginError: there is no such offer.
+        ValueError: an option must be held, because nothing says what to try.
+
+    """
+    _check("blocks", name, plugins, options, cases, seed)
+
+
+def check_stem(
+    name: str, *, plugins: Plugins | None = None, options: Held = None, cases: int = 12, seed: int = 0
+) -> None:
+    """A stem makes a map of images of any channels and sizes.  Arguments and errors are those of `check_block`."""
+    _check("stems", name, plugins, options, cases, seed)
+
+
+def check_head(
+    name: str, *, plugins: Plugins | None = None, options: Held = None, cases: int = 12, seed: int = 0
+) -> None:
+    """A head ends in `(classes,)`.  Arguments and errors are those of `check_block`."""
+    _check("heads", name, plugins, options, cases, seed)
+
+
+def check_attention(
+    name: str, *, plugins: Plugins | None = None, options: Held = None, cases: int = 12, seed: int = 0
+) -> None:
+    """An attention keeps the shape, inside every built-in block that has one.  Arguments as `check_block`."""
+    _check("attentions", name, plugins, options, cases, seed)
+
+
+def check_norm(
+    name: str, *, plugins: Plugins | None = None, options: Held = None, cases: int = 12, seed: int = 0
+) -> None:
+    """A norm keeps the shape, and writes under the name that it is given.  Arguments as `check_block`."""
+    _check("norms", name, plugins, options, cases, seed)
+
+
+def check_activation(
+    name: str, *, plugins: Plugins | None = None, options: Held = None, cases: int = 12, seed: int = 0
+) -> None:
+    """An activation keeps the shape, and writes under the name that it is given.  Arguments as `check_block`."""
+    _check("activations", name, plugins, options, cases, seed)
+
+
+def check_shortcut(
+    name: str, *, plugins: Plugins | None = None, options: Held = None, cases: int = 12, seed: int = 0
+) -> None:
+    """A shortcut makes the block's channels, and divides the map by its strides.  Arguments as `check_block`."""
+    _check("shortcuts", name, plugins, options, cases, seed)
+
+
+def _check(kind: str, name: str, plugins: Plugins | None, options: Held, cases: int, seed: int) -> None:
+    plugins = plugins or default_plugins()
+    bench = Bench(plugins.find(kind, name), plugins, options or {}, seed)
+    proved, refusal = 0, ""
+    with torch.random.fork_rng(devices=[]), _one_thread():
+        for attempt in range(_ATTEMPTS * cases):
+            if proved >= cases and not bench.dealer.waiting:
+                return
+            torch.default_generator.manual_seed(1_000 * seed + attempt)
+            document = bench.deal()
+            try:
+                prove(bench.plan(document), bench)
+            except Impossible as error:
+                bench.dealer.refuse()
+                refusal = _tell(bench, str(error), document)
+                continue
+            except Fault as fault:
+                raise AssertionError(_tell(bench, str(fault), document)) from fault.__cause__
+            except Exception as error:
+                what = error.message if isinstance(error, ArchspecError) else f"{type(error).__name__}: {error}"
+                raise AssertionError(_tell(bench, what, document)) from error
+            bench.dealer.accept()
+            proved += 1
+    assert proved, (
+        f"{_subject(bench)} fits nowhere: {_ATTEMPTS * cases} specs were impossible. The last one:\n{refusal}"
+    )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Networks this small are slower in several threads, far slower beside other work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _subject(bench: Bench) -> str:
+    return f"{bench.offer.kind.removesuffix('s')} '{bench.offer.name}' of {bench.offer.origin}"
+
+
+def _tell(bench: Bench, what: str, document: dict[str, Any]) -> str:
+    return f"{_subject(bench)}: {what}\nin this spec:\n{indent(data_to_yaml(document), '    ')}"
