@@ -10,6 +10,8 @@ from archspec.spec.arch import ArchSpec
 from archspec.spec.parts import BlockOptions, ResidualBlockOptions
 from archspec.spec.settings import locate
 
+_WHOLE = "a stage's strides stay or become dilation whole, and a stem's always stay"
+
 
 class BlockSchedule:
     """Hands out the options of a network's blocks in order, while they are written.
@@ -70,7 +72,7 @@ class BlockSchedule:
         wanted, stride = self.spec.output_stride, self.net.stride
         if wanted not in (None, stride):
             message = f"output_stride is {wanted}, and this network's stages end at a stride of {stride}"
-            raise PlanError([point_at(self.spec, ("output_stride",), message)])
+            raise PlanError([point_at(self.spec, ("output_stride",), message, _WHOLE)])
 
 
 def point_at(spec: ArchSpec, path: KeyPath, message: str, *notes: str) -> Diagnostic:

@@ -1,10 +1,16 @@
-"""Whatever a spec file holds, only an error for the user comes out of it."""
+"""Whatever a spec file holds, only an error for the user comes out of it, within a second and little memory.
+
+`ARCHSPEC_FUZZ=10000 pytest -s tests/spec/test_fuzz.py` runs so many cases, and prints what they took.
+"""
 
 import contextlib
 import os
+import sys
 import tempfile
+import time
 from pathlib import Path
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,6 +19,8 @@ import archspec
 from archspec.errors import ArchspecError
 from archspec.spec.dump import to_data, to_yaml
 from archspec.spec.zoo import zoo_folder, zoo_names
+
+resource = pytest.importorskip("resource")  # not on Windows
 
 TEXTS = [(zoo_folder() / f"{name}.yaml").read_bytes() for name in zoo_names()]
 TREES = [yaml.safe_load(text) for text in TEXTS]
@@ -35,12 +43,13 @@ PIECES = [
     b"<<: ",
 ]
 
+KEYS = ["defaults", "strides", "groups", "shortcut", "bias", "nmae", "dilation", "width", "output_stride"]
 values = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(-2, 70),
     st.sampled_from(
-        [10**9, 10**40, 0.5, 1e-5, float("nan"), float("inf"), "", "basic", "conv", "A", "batch", "none", "é"]
+        [10**9, 10**12, 10**40, 0.5, 1e-5, float("nan"), float("inf"), "", "basic", "conv", "A", "batch", "none", "é"]
     ),
     st.text(max_size=5),
     st.lists(st.integers(0, 40), max_size=3),
@@ -81,9 +90,13 @@ def mutated_trees(draw):
             case "drop":
                 del parent[key]
             case "rename" if isinstance(parent, dict):
-                parent[draw(st.sampled_from(["defaults", "strides", "groups", "shortcut", "bias", "nmae"]))] = (
-                    parent.pop(key)
-                )
+                parent[
+                    draw(
+                        st.sampled_from(
+                            ["defaults", "strides", "groups", "shortcut", "bias", "nmae", "dilation", "width"]
+                        )
+                    )
+                ] = parent.pop(key)
             case "copy" if isinstance(parent, list):
                 parent.append(parent[key])
     return yaml.safe_dump(tree, allow_unicode=True).encode()
@@ -102,14 +115,44 @@ def plan(text):
         _FILE.unlink()
 
 
+class Tally:
+    """How many cases there were, how many were planned, and how long the slowest took."""
+
+    cases = planned = 0
+    slowest = 0.0
+
+
+def peak_memory():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def little_memory():
+    """No case takes 500 MB: the process's peak is not so far above where it stood."""
+    before = peak_memory()
+    yield
+    grown = peak_memory() - before
+    print(f"\n{Tally.cases:,} cases: {Tally.planned:,} planned, {Tally.cases - Tally.planned:,} explained;", end=" ")
+    print(f"slowest {Tally.slowest:.3f} s; peak memory grew by {grown:.0f} MiB")
+    assert grown < 500
+
+
 def plan_or_explain(text):
+    Tally.cases += 1
+    start = time.perf_counter()
     try:
-        return plan(text), None
-    except ArchspecError as error:
-        return None, error
+        spec, error = plan(text), None
+        Tally.planned += 1
+    except ArchspecError as caught:
+        spec, error = None, caught
+    Tally.slowest = max(Tally.slowest, time.perf_counter() - start)
+    return spec, error
 
 
-@settings(max_examples=300, deadline=1000, suppress_health_check=[HealthCheck.too_slow])
+CASES = int(os.environ.get("ARCHSPEC_FUZZ", "300"))
+
+
+@settings(max_examples=CASES, deadline=1000, suppress_health_check=[HealthCheck.too_slow])
 @given(mutated_bytes() | mutated_trees())
 def test_a_mutated_spec_is_planned_or_explained(text):
     spec, error = plan_or_explain(text)
@@ -120,7 +163,7 @@ def test_a_mutated_spec_is_planned_or_explained(text):
     assert error.records()
 
 
-@settings(max_examples=100, deadline=1000)
+@settings(max_examples=max(CASES // 3, 100), deadline=1000)
 @given(
     st.from_regex(r"(stages|stem|head|input|name|defaults)(\.[a-z0-9*]{1,7}){0,3}", fullmatch=True), st.text(max_size=8)
 )
