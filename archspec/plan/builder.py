@@ -90,7 +90,9 @@ class Builder:
 
     def _free(self, name: str) -> str:
         """The name, numbered where it is taken."""
-        numbered = (f"{name}{count}" if count > 1 else name for count in range(1, 1_000))
+        if self._prefix + name not in self._names:
+            return name
+        numbered = (f"{name}{count}" for count in range(2, 1_000))
         return next(free for free in numbered if self._prefix + free not in self._names)
 
     def conv(

@@ -69,9 +69,9 @@ class BlockSchedule:
 
     def finish(self) -> None:
         """Raise `PlanError` where the stages do not end at `output_stride`."""
-        wanted, stride = self.spec.output_stride, self.net.stride
-        if wanted not in (None, stride):
-            message = f"output_stride is {wanted}, and this network's stages end at a stride of {stride}"
+        wanted = self.spec.output_stride
+        if wanted is not None and wanted != self.net.stride:
+            message = f"output_stride is {wanted}, and this network's stages end at a stride of {self.net.stride}"
             raise PlanError([point_at(self.spec, ("output_stride",), message, _WHOLE)])
 
 
