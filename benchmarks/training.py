@@ -47,7 +47,14 @@ def archspec_loop(options: argparse.Namespace) -> Iterator[int]:
     network = archspec.build_network(spec).to(memory_format=torch.channels_last)
     preprocessing = preprocessing_for(spec.input, 1.0, None, None)
     transform = TrainTransform(preprocessing, Augmentation())
-    loader = Loader(data.splits["train"], 3, transform, batch_size=options.batch, shuffle=True, workers=options.workers)
+    loader = Loader(
+        data.splits["train"],
+        preprocessing.reading,
+        transform,
+        batch_size=options.batch,
+        shuffle=True,
+        workers=options.workers,
+    )
     trainer = Trainer(
         network=network,
         optimizer=make_optimizer(recipe, network),

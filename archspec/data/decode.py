@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from archspec.data.preprocessing import Reading
 from archspec.errors import DataError
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -24,8 +25,8 @@ def mode_for(channels: int) -> str:
     return _MODES[channels]
 
 
-def read_image(path: Path, channels: int) -> Image.Image:
-    """The image, upright as its EXIF data says, in the mode of `channels`. Transparency is laid on white.
+def read_image(path: Path, reading: Reading) -> Image.Image:
+    """The image, upright as its EXIF data says, in the mode of the reading.
 
     Raises:
         DataError: the file is no image, or is damaged; it names the file.
@@ -35,7 +36,7 @@ def read_image(path: Path, channels: int) -> Image.Image:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as image:  # a result or an error, no murmur
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
-            return _convert(image, mode_for(channels))
+            return convert_image(image, reading)
     except Exception as error:  # a damaged file makes Pillow raise nearly anything
         raise unreadable(path, error) from error
 
@@ -64,10 +65,12 @@ def unreadable(path: Path, error: Exception) -> DataError:
     return DataError(f"the image '{path}' cannot be read: {reason}", file=path, help="mend it or take it away")
 
 
-def _convert(image: Image.Image, mode: str) -> Image.Image:
+def convert_image(image: Image.Image, reading: Reading) -> Image.Image:
+    """An image in the mode of a reading: 16 bits are scaled to 8, and transparency is laid on the background."""
+    mode = mode_for(reading.channels)
     if image.mode.startswith("I"):  # 16 bits a channel: Pillow would clip them instead of scaling
         image = image.convert("I").point(lambda value: value / 257).convert("L")
     if mode != "RGBA" and image.has_transparency_data:
         image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (*reading.background, 255)), image)
     return image if image.mode == mode else image.convert(mode)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from archspec.data.index import TEST, TRAIN, VALIDATION, ImageData, ImageIndex, stratified
+from archspec.data.sources import ImageFiles
 from archspec.errors import DataError
 from archspec.paths import is_file, is_folder
 
@@ -92,7 +93,7 @@ def _scan(folder: Path, root: Path) -> tuple[tuple[str, ...], ImageIndex]:
     if len(names) == 1:
         message = f"the data folder '{folder}' has one class, '{names[0]}'; a classifier needs two"
         raise DataError(message, file=folder, help=_LAYOUT)
-    return tuple(names), ImageIndex(root, paths, labels)
+    return tuple(names), ImageIndex(ImageFiles(root, paths), labels)
 
 
 def _class_name(folder: Path) -> str:
@@ -123,7 +124,7 @@ def _scan_known(folder: Path, root: Path, classes: tuple[str, ...], split: str, 
     absent = [name for label, name in enumerate(classes) if label not in there]
     if absent:
         notes.append(f"the {split} split has no images of {', '.join(absent)}")
-    return ImageIndex(root, paths, labels)
+    return ImageIndex(ImageFiles(root, paths), labels)
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -3,52 +3,83 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
+from archspec.data.preprocessing import Reading
+from archspec.data.sources import ImageSource, JoinedSources
 from archspec.errors import DataError
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 
 
 class ImageIndex:
-    """The images of one split: paths below `root`, and labels as positions in the class names."""
+    """The images of one split: their numbers in a source, and labels as positions in the class names.
 
-    def __init__(self, root: Path, paths: Sequence[str], labels: Sequence[int] | np.ndarray) -> None:
-        self.root = root
-        self._paths = np.array([os.fsencode(path) for path in paths], dtype=np.bytes_)
+    A position in the index is what batches and reports speak of.
+    """
+
+    def __init__(
+        self, source: ImageSource, labels: Sequence[int] | np.ndarray, numbers: Sequence[int] | np.ndarray | None = None
+    ) -> None:
+        self.source = source
         self.labels = np.asarray(labels, dtype=np.int64)
-        assert len(self._paths) == len(self.labels), "every image needs one label"
+        self.numbers = np.arange(len(source)) if numbers is None else np.asarray(numbers, dtype=np.int64)
+        assert len(self.numbers) == len(self.labels), "every image needs one label"
+
+    @property
+    def root(self) -> Path:
+        """The folder or file that messages name."""
+        return self.source.root
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def path(self, position: int) -> Path:
-        """The file of one image."""
-        return self.root / os.fsdecode(bytes(self._paths[position]))
+    def name(self, position: int) -> str:
+        """What messages call one image: its file, or its place in an array."""
+        return self.source.name(int(self.numbers[position]))
+
+    def file(self, position: int) -> Path | None:
+        """The file that holds one image, if it has one of its own."""
+        return self.source.file(int(self.numbers[position]))
+
+    def read(self, position: int, reading: Reading) -> Image.Image:
+        """The pixels of one image.
+
+        Raises:
+            DataError: it cannot be read; it names the image.
+
+        """
+        return self.source.read(int(self.numbers[position]), reading)
+
+    def probe(self, position: int) -> None:
+        """Look at one image as far as takes no time.
+
+        Raises:
+            DataError: it is no image; it names it.
+
+        """
+        self.source.probe(int(self.numbers[position]))
 
     def fingerprint(self) -> str:
-        """SHA-256 over the paths and labels: the same images give the same digits."""
-        digest = hashlib.sha256(self.labels.tobytes())
-        digest.update(b"\0".join(self._paths.tolist()))
-        return digest.hexdigest()
+        """SHA-256 over images and labels: the same images give the same digits."""
+        return hashlib.sha256(self.labels.tobytes() + self.source.digest(self.numbers)).hexdigest()
 
     def select(self, positions: np.ndarray) -> ImageIndex:
         """The images at these positions, in this order."""
-        selected = ImageIndex(self.root, (), ())
-        selected._paths, selected.labels = self._paths[positions], self.labels[positions]
-        return selected
+        return ImageIndex(self.source, self.labels[positions], self.numbers[positions])
 
     def join(self, other: ImageIndex) -> ImageIndex:
-        """These images and then those of another index of the same data set."""
-        joined = ImageIndex(self.root, (), ())
-        joined._paths = np.concatenate([self._paths, other._paths])
-        joined.labels = np.concatenate([self.labels, other.labels])
-        return joined
+        """These images and then those of another index of the same classes."""
+        labels = np.concatenate([self.labels, other.labels])
+        if self.source is other.source:
+            return ImageIndex(self.source, labels, np.concatenate([self.numbers, other.numbers]))
+        numbers = np.concatenate([self.numbers, other.numbers + len(self.source)])
+        return ImageIndex(JoinedSources([self.source, other.source]), labels, numbers)
 
     def relabel(self, theirs: Sequence[str], ours: Sequence[str]) -> ImageIndex:
         """The same images, labelled by `ours` instead of `theirs`: classes are matched by name.
@@ -67,9 +98,7 @@ class ImageIndex:
                 + (f" and {len(ours) - 10} more" if len(ours) > 10 else ""),
             )
         places = np.array([ours.index(name) if name in ours else -1 for name in theirs])
-        relabelled = self.select(np.arange(len(self)))
-        relabelled.labels = places[self.labels]
-        return relabelled
+        return ImageIndex(self.source, places[self.labels], self.numbers)
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from archspec.data.decode import read_image
 from archspec.data.index import ImageIndex
+from archspec.data.preprocessing import Reading
 from archspec.data.randomness import SAMPLE, epoch_order, seed_generator
 from archspec.data.transforms import Transform
 from archspec.errors import DataError
@@ -48,13 +48,13 @@ def default_workers() -> int:
 class _Images(Dataset[Any]):
     """Decodes and transforms one image. An unreadable one is returned as its error, to be raised where it is read."""
 
-    def __init__(self, index: ImageIndex, channels: int, transform: Transform, seed: int) -> None:
-        self.index, self.channels, self.transform, self.seed = index, channels, transform, seed
+    def __init__(self, index: ImageIndex, reading: Reading, transform: Transform, seed: int) -> None:
+        self.index, self.reading, self.transform, self.seed = index, reading, transform, seed
 
     def __getitem__(self, key: Key) -> Sample | DataError:
         epoch, position = key
         try:
-            image = read_image(self.index.path(position), self.channels)
+            image = self.index.read(position, self.reading)
         except DataError as error:
             return error
         seed_generator(SAMPLE, self.seed, epoch, position)
@@ -103,7 +103,7 @@ class Loader:
     def __init__(
         self,
         index: ImageIndex,
-        channels: int,
+        reading: Reading,
         transform: Transform,
         *,
         batch_size: int,
@@ -115,13 +115,13 @@ class Loader:
         self.index, self.workers = index, workers
         self._keys = _Keys(len(index), batch_size, shuffle=shuffle, seed=seed)
         with warnings.catch_warnings(action="ignore"):  # of more workers than cores, which the user asked for
-            self._loader = self._make_loader(channels, transform, seed, pin_memory)
+            self._loader = self._make_loader(reading, transform, seed, pin_memory)
 
     def _make_loader(
-        self, channels: int, transform: Transform, seed: int, pin_memory: bool
+        self, reading: Reading, transform: Transform, seed: int, pin_memory: bool
     ) -> DataLoader[Batch | DataError]:
         return DataLoader(
-            _Images(self.index, channels, transform, seed),
+            _Images(self.index, reading, transform, seed),
             batch_sampler=self._keys,
             collate_fn=_collate,
             num_workers=self.workers,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -11,6 +12,7 @@ from archspec.offers import Settings
 from archspec.spec.arch import InputSpec
 
 Share = Annotated[float, Field(gt=0, le=1)]
+Level = Annotated[int, Field(ge=0, le=255)]
 
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _GREY_MEAN, _GREY_STD = (0.449,), (0.226,)
@@ -35,6 +37,15 @@ class Augmentation(Settings):
         return self
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How an image becomes pixels: grey (1 channel), RGB (3) or RGBA (4), and what shows through transparency."""
+
+    channels: int
+    background: tuple[int, int, int] = (255, 255, 255)
+    """Red, green and blue under what is transparent, where the network has no channel for it."""
+
+
 class Preprocessing(Settings):
     """What evaluation does: the shorter side resized, the middle cut out, values normalised. Kept in checkpoints."""
 
@@ -46,6 +57,13 @@ class Preprocessing(Settings):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     """Of each channel, for values from 0 to 1."""
+    background: tuple[Level, Level, Level] = (255, 255, 255)
+    """Red, green and blue under what is transparent, where the network has no channel for it."""
+
+    @property
+    def reading(self) -> Reading:
+        """How images become pixels."""
+        return Reading(self.channels, self.background)
 
     @property
     def resize(self) -> tuple[int, int]:
@@ -55,7 +73,11 @@ class Preprocessing(Settings):
 
 
 def preprocessing_for(
-    input: InputSpec, crop: float, mean: tuple[float, ...] | None, std: tuple[float, ...] | None
+    input: InputSpec,
+    crop: float,
+    mean: tuple[float, ...] | None,
+    std: tuple[float, ...] | None,
+    background: tuple[int, int, int] = (255, 255, 255),
 ) -> Preprocessing:
     """The preprocessing of a network's input; without `mean` and `std`, ImageNet's.
 
@@ -71,4 +93,4 @@ def preprocessing_for(
         if len(values) != channels:
             message = f"the recipe's `{name}` has {len(values)} values, and the network's input {channels} channels"
             raise DataError(message, help=f"give it {channels}, as in --set recipe.{name}={[0.5] * channels}")
-    return Preprocessing(channels=channels, size=input.size, crop=crop, mean=mean, std=std)
+    return Preprocessing(channels=channels, size=input.size, crop=crop, mean=mean, std=std, background=background)

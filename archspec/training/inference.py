@@ -68,7 +68,7 @@ class Classifier:
         """
         loader = Loader(
             index,
-            self.run.info.preprocessing.channels,
+            self.run.info.preprocessing.reading,
             self.transform,
             batch_size=self.run.recipe.batch_size,
             workers=default_workers() if workers is None else workers,
@@ -84,7 +84,7 @@ class Classifier:
         pixels, errors = [], {}
         for path in images:
             try:
-                pixels.append(self.transform(read_image(path, self.run.info.preprocessing.channels)))
+                pixels.append(self.transform(read_image(path, self.run.info.preprocessing.reading)))
             except DataError as error:
                 errors[path] = error.message
         shares = iter(self._probabilities(np.stack(pixels)) if pixels else ())

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from archspec.data.preprocessing import Augmentation
+from archspec.data.preprocessing import Augmentation, Level
 from archspec.errors import ArchspecError, Place
 from archspec.offers import Offered, Options, Settings
 from archspec.paths import is_file, is_folder
@@ -42,6 +42,8 @@ class Recipe(Settings):
     mean: Channels | None = None
     std: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1, max_length=4)] | None = None
     """Of each channel, for values from 0 to 1. ImageNet's, where nothing is said."""
+    background: tuple[Level, Level, Level] = (255, 255, 255)
+    """Red, green and blue, from 0 to 255, under what is transparent in an image."""
     precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
     """`auto` is bf16 on a GPU that has it, and float32 elsewhere."""
     channels_last: bool = True

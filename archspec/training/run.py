@@ -144,7 +144,7 @@ def describe_run(
         threads=threads,
         seed=recipe.seed,
         classes=data.classes,
-        preprocessing=preprocessing_for(spec.input, recipe.crop, recipe.mean, recipe.std),
+        preprocessing=preprocessing_for(spec.input, recipe.crop, recipe.mean, recipe.std, recipe.background),
         splits=splits,
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from filelock import FileLock
 
-from archspec.data.decode import mode_for, probe_image
+from archspec.data.decode import mode_for
 from archspec.data.index import TRAIN, VALIDATION, ImageData, ImageIndex
 from archspec.data.loader import Loader, default_workers
 from archspec.data.randomness import INIT, seed_generator
@@ -164,9 +164,9 @@ def _trainer(run: Run, data: ImageData, network: Network, device: torch.device, 
         "pin_memory": device.type == "cuda",
     }
     train_transform = TrainTransform(preprocessing, recipe.augmentation)
-    train_loader = Loader(data.splits[TRAIN], preprocessing.channels, train_transform, shuffle=True, **common)
+    train_loader = Loader(data.splits[TRAIN], preprocessing.reading, train_transform, shuffle=True, **common)
     evaluation_transform = EvaluationTransform(preprocessing)
-    validation_loader = Loader(data.splits[VALIDATION], preprocessing.channels, evaluation_transform, **common)
+    validation_loader = Loader(data.splits[VALIDATION], preprocessing.reading, evaluation_transform, **common)
     dtype = compute_dtype(recipe.precision, device)
     return Trainer(
         network=network,
@@ -189,7 +189,7 @@ def probe(index: ImageIndex) -> None:
 
     """
     for position in range(0, len(index), max(1, len(index) // _PROBED)):
-        probe_image(index.path(position))
+        index.probe(position)
 
 
 def fit(session: Session) -> Iterator[StepResult | EpochResult]:

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from archspec.data.decode import probe_image, read_image
+from archspec.data.preprocessing import Reading
 from archspec.errors import DataError
 
 
@@ -18,7 +19,7 @@ def write(path, array, mode=None, **options):
 
 
 def pixels(path, channels=3):
-    return np.asarray(read_image(path, channels)).astype(int)
+    return np.asarray(read_image(path, Reading(channels))).astype(int)
 
 
 def near(actual, expected, levels=1):
@@ -138,7 +139,7 @@ def damaged(tmp_path, kind):
 def test_an_unreadable_file_is_named(tmp_path, kind):
     path = damaged(tmp_path, kind)
     with pytest.raises(DataError) as caught:
-        read_image(path, 3)
+        read_image(path, Reading(3))
     assert str(path) in caught.value.message
     assert caught.value.file == str(path)
     if kind != "truncated":  # its header is sound
@@ -148,7 +149,7 @@ def test_an_unreadable_file_is_named(tmp_path, kind):
 
 def test_an_empty_file_is_called_empty(tmp_path):
     with pytest.raises(DataError, match="it is empty"):
-        read_image(damaged(tmp_path, "empty"), 3)
+        read_image(damaged(tmp_path, "empty"), Reading(3))
 
 
 def test_damaged_exif_data_is_no_traceback(tmp_path):
@@ -158,10 +159,10 @@ def test_damaged_exif_data_is_no_traceback(tmp_path):
     exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + orientation + resolution + struct.pack("<I", 0)
     path = write(tmp_path / "x.jpg", COLOURS, exif=exif)
     with contextlib.suppress(DataError):
-        assert read_image(path, 3).size == (3, 2)
+        assert read_image(path, Reading(3)).size == (3, 2)
 
 
 @pytest.mark.parametrize("channels", [2, 5])
 def test_a_number_of_channels_that_no_image_has(tmp_path, channels):
     with pytest.raises(DataError, match=f"1, 3 or 4 channels, not {channels}"):
-        read_image(write(tmp_path / "x.png", COLOURS), channels)
+        read_image(write(tmp_path / "x.png", COLOURS), Reading(channels))

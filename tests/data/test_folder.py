@@ -12,7 +12,7 @@ def open_(root, validation=0.15, test=0.15, seed=0):
 
 def files(data, split):
     index = data.splits[split]
-    return [index.path(position) for position in range(len(index))]
+    return [index.file(position) for position in range(len(index))]
 
 
 def labelled(data, split):

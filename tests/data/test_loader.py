@@ -12,7 +12,7 @@ from PIL import Image
 
 from archspec.data.folder import open_folder
 from archspec.data.loader import Loader
-from archspec.data.preprocessing import Augmentation, preprocessing_for
+from archspec.data.preprocessing import Augmentation, Reading, preprocessing_for
 from archspec.data.randomness import epoch_order, seed_for
 from archspec.data.transforms import EvaluationTransform, TrainTransform
 from archspec.errors import DataError
@@ -30,7 +30,7 @@ def index(make_folder):
 
 def training_loader(index, **options):
     transform = TrainTransform(SETTINGS, Augmentation())
-    return Loader(index, 3, transform, **{"batch_size": 5, "shuffle": True, "seed": 3, **options})
+    return Loader(index, Reading(3), transform, **{"batch_size": 5, "shuffle": True, "seed": 3, **options})
 
 
 def drawn(loader, epoch=0):
@@ -67,11 +67,11 @@ def test_an_image_is_augmented_by_seed_epoch_and_place_and_not_by_its_batch(inde
 
 
 def test_batches_hold_the_images_and_labels_of_their_positions(index):
-    loader = Loader(index, 3, lambda image: np.asarray(image), batch_size=8)
+    loader = Loader(index, Reading(3), lambda image: np.asarray(image), batch_size=8)
     images, labels, positions = drawn(loader)
     assert positions.tolist() == list(range(23))
     for image, label, position in zip(images, labels, positions, strict=True):
-        path = index.path(position)
+        path = index.file(position)
         assert (image.permute(1, 2, 0).numpy() == np.asarray(Image.open(path))).all()
         assert path.parent.name == "ab"[label]
 
@@ -86,7 +86,7 @@ def test_images_are_bytes_with_their_channels_last(index):
 @pytest.mark.parametrize(("batch_size", "training", "evaluation"), [(11, 2, 3), (22, 1, 2), (5, 5, 5), (23, 1, 1)])
 def test_a_last_single_image_is_left_out_in_training_only(index, batch_size, training, evaluation):
     for shuffle, expected in ((True, training), (False, evaluation)):
-        loader = Loader(index, 3, EvaluationTransform(SETTINGS), batch_size=batch_size, shuffle=shuffle)
+        loader = Loader(index, Reading(3), EvaluationTransform(SETTINGS), batch_size=batch_size, shuffle=shuffle)
         batches = list(loader.epoch())
         assert len(batches) == len(loader) == expected
         assert sum(len(batch.labels) for batch in batches) == min(23, expected * batch_size)
@@ -101,7 +101,7 @@ def test_workers_leave_the_global_generator_alone(index, shuffle):
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_an_unreadable_image_is_named_and_the_loader_lives_on(index, workers):
-    path = index.path(7)
+    path = index.file(7)
     sound = path.read_bytes()
     path.write_bytes(sound[:200])
     loader = training_loader(index, workers=workers)
@@ -116,7 +116,7 @@ def test_an_unreadable_image_is_named_and_the_loader_lives_on(index, workers):
 
 def test_the_workers_of_an_epoch_that_failed_end_at_once(index):
     """An error that holds its own traceback is a cycle: its workers are then waited for, five seconds each."""
-    index.path(7).write_bytes(b"")
+    index.file(7).write_bytes(b"")
     loader = training_loader(index, workers=2)
     gc.collect()  # what other tests left
     with contextlib.suppress(DataError):

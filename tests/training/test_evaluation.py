@@ -7,7 +7,7 @@ from torch import nn
 
 from archspec.data.folder import open_folder
 from archspec.data.loader import Loader
-from archspec.data.preprocessing import Preprocessing
+from archspec.data.preprocessing import Preprocessing, Reading
 from archspec.data.transforms import Normalize
 from archspec.training.evaluation import evaluate
 from archspec.training.session import compute_dtype
@@ -29,7 +29,7 @@ class Answers(nn.Module):
 def measure(table, photos, batch_size, split="val"):
     index = open_folder(photos, 0.15, 0.15, 0).splits[{"val": "validation"}.get(split, split)]
     settings = Preprocessing(channels=3, size=(4, 4), crop=1.0, mean=(0.5,) * 3, std=(0.5,) * 3)
-    loader = Loader(index, 3, lambda image: np.asarray(image)[:4, :4], batch_size=batch_size)
+    loader = Loader(index, Reading(3), lambda image: np.asarray(image)[:4, :4], batch_size=batch_size)
     return evaluate(Answers(table), loader, Normalize(settings, torch.device("cpu")), None), index.labels
 
 
