@@ -179,7 +179,8 @@ def _run(session: Session) -> float | None:
                 else:
                     progress.step(result)
     except KeyboardInterrupt:
-        kept = f"go on with: archspec train --resume {quote(str(run.path))}" if session.best else "nothing is kept yet"
+        resume = f"go on with: archspec train --resume {quote(str(run.path))}"
+        kept = resume if run.last.is_dir() else "nothing is kept yet"
         say("", f"interrupted; {kept}")
         raise Exit(130) from None
     if session.best is not None:

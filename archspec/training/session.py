@@ -212,7 +212,7 @@ def fit(session: Session) -> Iterator[StepResult | EpochResult]:
             yield result
     finally:
         session.lock.release(force=True)
-        if session.best is None:
+        if not session.run.last.is_dir():  # not `session.best`: an interrupt may come between checkpoint and that
             session.run.discard()
 
 
