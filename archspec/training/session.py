@@ -189,7 +189,7 @@ def probe(index: ImageIndex) -> None:
 
     """
     for position in range(0, len(index), max(1, len(index) // _PROBED)):
-        index.probe(position)
+        index.size(position)
 
 
 def fit(session: Session) -> Iterator[StepResult | EpochResult]:

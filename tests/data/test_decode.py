@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archspec.data.decode import probe_image, read_image
+from archspec.data.decode import image_size, read_image
 from archspec.data.preprocessing import Reading
 from archspec.errors import DataError
 
@@ -144,7 +144,7 @@ def test_an_unreadable_file_is_named(tmp_path, kind):
     assert caught.value.file == str(path)
     if kind != "truncated":  # its header is sound
         with pytest.raises(DataError, match=path.name):
-            probe_image(path)
+            image_size(path)
 
 
 def test_an_empty_file_is_called_empty(tmp_path):
