@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +20,12 @@ Keep = Callable[[Image.Image, Shape], np.ndarray]
 
 
 class StoredImages(ImageSource):
-    """The images of an index, each as a store keeps it."""
+    """The images of an index, each as a store keeps it. The store is made or opened when an epoch begins."""
 
-    def __init__(self, index: ImageIndex, store: Store, reading: Reading, keep: Keep) -> None:
-        self.index, self.store, self.reading, self.keep = index, store, reading, keep
+    def __init__(self, index: ImageIndex, plan: StorePlan, reading: Reading, keep: Keep) -> None:
+        self.index, self.plan, self.reading, self.keep = index, plan, reading, keep
         self.root = index.root
+        self.store: Store | None = None
 
     def __len__(self) -> int:
         return len(self.index)
@@ -42,14 +43,20 @@ class StoredImages(ImageSource):
         return self.index.source.digest(self.index.numbers[numbers])
 
     def read(self, number: int, reading: Reading) -> Image.Image:
+        assert self.store is not None, "`prepare` comes before the first image is read"
         pixels = self.store.read(number, self._make)
         return Image.fromarray(pixels if pixels.shape[2] > 1 else pixels[:, :, 0])
 
+    def prepare(self) -> None:
+        if self.store is None:
+            self.store = Store(self.plan)
+
     def settle(self) -> None:
+        assert self.store is not None, "an epoch was read"
         self.store.settle(self._make)
 
     def _make(self, number: int) -> np.ndarray:
-        height, width, channels = self.store.shapes[number].tolist()
+        height, width, channels = self.plan.shapes[number].tolist()
         return self.keep(self.index.read(number, self.reading), (height, width, channels))
 
 
@@ -61,10 +68,10 @@ def shrink(image: Image.Image, shape: Shape) -> np.ndarray:
     return as_pixels(image)
 
 
-def plan_training_store(
+def store_for_training(
     index: ImageIndex, reading: Reading, reduction: Reduction, *, in_memory: bool, skip_unreadable: bool
-) -> StorePlan:
-    """Where images to train on are kept, as small as their random parts allow.
+) -> ImageIndex:
+    """The index, its images kept as small as their random parts allow.
 
     Raises:
         DataError: an image's header cannot be read.
@@ -76,26 +83,8 @@ def plan_training_store(
         return height, width, reading.channels
 
     settings = {"reading": asdict(reading), "reduction": asdict(reduction)}
-    return plan_store(index, settings, shape, in_memory=in_memory, skip_unreadable=skip_unreadable)
-
-
-def plan_evaluation_store(
-    index: ImageIndex, preprocessing: Preprocessing, *, in_memory: bool, skip_unreadable: bool
-) -> StorePlan:
-    """Where finished pixels are kept, of the network's size.
-
-    Raises:
-        DataError: an image's header cannot be read.
-
-    """
-    shape = (*preprocessing.size, preprocessing.channels)
-    settings = preprocessing.model_dump(mode="json")
-    return plan_store(index, settings, lambda *_: shape, in_memory=in_memory, skip_unreadable=skip_unreadable)
-
-
-def stored_for_training(index: ImageIndex, reading: Reading, plan: StorePlan) -> ImageIndex:
-    """The index, its images from a store."""
-    return ImageIndex(StoredImages(index, Store(plan), reading, shrink), index.labels)
+    plan = plan_store(index, settings, shape, in_memory=in_memory, skip_unreadable=skip_unreadable)
+    return ImageIndex(StoredImages(index, plan, reading, shrink), index.labels)
 
 
 class _Finish:
@@ -109,7 +98,16 @@ class _Finish:
         return self.transform(image)
 
 
-def stored_for_evaluation(index: ImageIndex, preprocessing: Preprocessing, plan: StorePlan) -> ImageIndex:
-    """The index, its images from a store, ready for the network: `as_pixels` is the transform that is left."""
-    reading = replace(preprocessing.reading, reduction=None)
-    return ImageIndex(StoredImages(index, Store(plan), reading, _Finish(preprocessing)), index.labels)
+def store_for_evaluation(
+    index: ImageIndex, preprocessing: Preprocessing, *, in_memory: bool, skip_unreadable: bool
+) -> ImageIndex:
+    """The index, its images kept as the network takes them: `as_pixels` is the transform that is left.
+
+    Raises:
+        DataError: an image's header cannot be read.
+
+    """
+    shape = (*preprocessing.size, preprocessing.channels)
+    settings = preprocessing.model_dump(mode="json")
+    plan = plan_store(index, settings, lambda *_: shape, in_memory=in_memory, skip_unreadable=skip_unreadable)
+    return ImageIndex(StoredImages(index, plan, preprocessing.reading, _Finish(preprocessing)), index.labels)

@@ -145,6 +145,8 @@ class Loader:
         self.index, self.workers, self.skip_unreadable, self.timeout = index, workers, skip_unreadable, timeout
         self.skipped: dict[int, str] = {}
         """Positions of images that could not be read, and why."""
+        self.listed: set[int] = set()
+        """Those that the run directory lists already."""
         self.waited = 0.0
         """Seconds that the last epoch waited for its batches after the first."""
         self._watch = Watch(workers)
@@ -176,6 +178,7 @@ class Loader:
         """
         self._keys.epoch, self._keys.start = epoch, start
         self.waited = 0.0
+        self.index.source.prepare()
         batches = iter(self._loader)
         for number in range(start, len(self)):
             began = time.perf_counter()

@@ -29,6 +29,10 @@ class Augmentation(Settings):
     flip: Annotated[float, Field(ge=0, le=1)] = 0.5
     """How often it is mirrored left to right. Digits and letters want 0."""
 
+    def reduction(self, size: tuple[int, int]) -> Reduction:
+        """How small an image may be made before its parts are cut out for a network of this height and width."""
+        return Reduction(size, self.scale[0], self.ratio)
+
     @model_validator(mode="after")
     def _ordered(self) -> Augmentation:
         for name in ("scale", "ratio"):

@@ -51,7 +51,10 @@ class ImageSource(ABC):
 
         """
 
-    def settle(self) -> None:  # noqa: B027  # most sources have nothing to do
+    def prepare(self) -> None:  # noqa: B027  # most sources have nothing to do
+        """An epoch is about to begin. Raises `DataError` where it cannot."""
+
+    def settle(self) -> None:  # noqa: B027
         """An epoch has asked for every image, but perhaps a few."""
 
     def file(self, number: int) -> Path | None:
