@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -105,6 +106,7 @@ class Store:
         self._open()
 
     def _open(self) -> None:
+        self._sealing: threading.Thread | None = None
         self.starts = np.concatenate([[0], np.cumsum(self.shapes.prod(1))])
         filling = self.path != self.final
         self.pixels = np.load(self.path / "pixels.npy", mmap_mode="r+" if filling else "r")
@@ -144,7 +146,7 @@ class Store:
 
     def settle(self, make: Callable[[int], np.ndarray]) -> None:
         """Give a store its name, once each image was read; the few that an epoch leaves out are read here."""
-        if self.path == self.final or self.temporary:
+        if self.path == self.final or self.temporary or self._sealing is not None:
             return
         missing = np.flatnonzero(self.state == _MISSING)
         if len(missing) > max(2, len(self.state) // 100):
@@ -154,6 +156,10 @@ class Store:
                 self.read(position, make)
             except DataError:
                 continue
+        self._sealing = threading.Thread(target=self._seal)  # a disk takes its time, and training need not wait
+        self._sealing.start()
+
+    def _seal(self) -> None:
         self.pixels.flush()
         self.state.flush()
         try:
