@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from archspec import Builder, ImpossibleShape, Offer, Offered, Offers, Options, ResidualBlockOptions, Value, hookimpl
+from archspec.spec.parts import LayerScale
 
 Groups = Annotated[int, Field(ge=1, le=65_536)]
 
@@ -22,7 +23,15 @@ class ShortcutOptions(ResidualBlockOptions):
     groups: Groups = 1
     """Groups of the 3x3 convolutions.  Xie et al. 2017."""
     group_width: Groups | None = None
-    """Channels in a group, instead of `groups`."""
+    """Channels in a group, instead of `groups`; all channels are one group where there are fewer, as in RegNets."""
+    layer_scale: LayerScale = None
+    """Where a trained factor of each channel, at the end of the path, starts.  Touvron et al. 2021."""
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if self.group_width is not None and self.groups != 1:
+            raise ValueError("has both `groups` and `group_width`: give one of them")
+        return self
 
 
 class ResidualOptions(ShortcutOptions):
@@ -75,18 +84,13 @@ def _stride_each(block: BottleneckOptions | PreactBottleneckOptions) -> tuple[in
 
 def _strided(net: Builder, x: Value, filters: int, block: ResidualOptions, stride: int, number: int) -> Value:
     """act(norm(conv3x3(x))), strided in the convolution or by a pool behind it."""
-    pooled = block.antialias != "none" and stride > 1
-    groups = groups_of(filters, block)
-    dilation = block.entry_dilation
+    groups, dilation = groups_of(filters, block), block.entry_dilation
+    pooled = block.antialias != "none" and (stride > 1 or dilation != block.dilation)
     y = net.conv(x, filters, 3, 1 if pooled else stride, groups=groups, dilation=dilation, name=f"conv{number}")
     y = net.act(net.norm(y, name=f"norm{number}"))
-    if not pooled:
-        return y
-    return (
-        net.blur_pool(y, stride)
-        if block.antialias == "blur"
-        else net.pool(y, "average", stride, stride, padding="valid")
-    )
+    if pooled and block.antialias == "blur":
+        return net.blur_pool(y, stride)
+    return net.pool(y, "average", stride, stride, padding="valid") if pooled and stride > 1 else y
 
 
 def join(net: Builder, x: Value, y: Value, block: ShortcutOptions) -> Value:

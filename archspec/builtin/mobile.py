@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from archspec import Builder, ImpossibleShape, Offer, Offered, Offers, Options, ResidualBlockOptions, Value, hookimpl
+from archspec.spec.parts import LayerScale
 
 Kernel = Annotated[int, Field(ge=1, le=255)]
 
@@ -20,6 +21,8 @@ class InvertedOptions(ResidualBlockOptions):
     """Inner channels as a multiple of the input's; at 1 the first convolution is left out."""
     attention: Annotated[Options, Offered("attentions", default="none")]
     """A gate over the channels, behind the depthwise convolution."""
+    layer_scale: LayerScale = None
+    """Where a trained factor of each channel, at the end of the path, starts.  Touvron et al. 2021."""
 
 
 class ConvNextOptions(ResidualBlockOptions):
@@ -29,7 +32,7 @@ class ConvNextOptions(ResidualBlockOptions):
     """Of the depthwise convolution."""
     expansion: Annotated[float, Field(gt=0, le=64)] = 4.0
     """Inner channels as a multiple of `filters`."""
-    layer_scale: Annotated[float, Field(gt=0, le=1)] | None = 1e-6
+    layer_scale: LayerScale = 1e-6
     """Where the trained factor of each channel starts; null for none."""
 
 

@@ -30,7 +30,7 @@ class RepVggStemOptions(StemOptions):
 def _fused(net: Builder, x: Value, filters: int, strides: int, dilation: int = 1) -> Value:
     """act(conv3x3(x)), under the name of the branch that the others are folded into."""
     with net.scope("conv3x3"):
-        y = net.conv(x, filters, 3, strides, dilation=dilation, bias=True)
+        y = net.conv(x, filters, 3, strides, dilation=dilation, bias=True, standardized=False)
     return net.act(y)
 
 
@@ -55,7 +55,7 @@ def repvgg(net: Builder, x: Value, block: RepVggOptions) -> Value:
         return net.act(_sides(net, x, block.filters, block.strides, dilation))
     identity = net.norm(x, name="identity")
     y = _sides(net, x, block.filters, block.strides, dilation)
-    return net.act(net.add(net.drop_path(net.scale(y, block.layer_scale), block.drop_path), identity))
+    return net.act(net.add(net.drop_path(y, block.drop_path), identity))
 
 
 def repvgg_stem(net: Builder, x: Value, stem: RepVggStemOptions) -> Value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archspec import BlockOptions, Builder, Offer, Offers, Options, Value, hookimpl
+from archspec import BlockOptions, Builder, Offer, Offers, Options, ResidualBlockOptions, Value, hookimpl
 from archspec.plan.branches import PaddedIdentity
 
 
@@ -14,11 +14,16 @@ def projection(net: Builder, x: Value, block: BlockOptions, channels: int) -> Va
 
 
 def pooled_projection(net: Builder, x: Value, block: BlockOptions, channels: int) -> Value:
-    """norm(conv1x1(average_pool2x2(x))) where the shape changes, else x.  He et al. 2019, fig. 2c."""
+    """norm(conv1x1(average_pool2x2(x))) where the shape changes, else x.  He et al. 2019, fig. 2c.
+
+    Where dilation stands for the stride, the pool stays, without a stride.
+    """
     if not block.reshapes(x.channels, channels):
         return x
     if block.strides > 1:  # "tensorflow" padding: ceil(size / 2) outputs, and what is padded counts in no average
         x = net.pool(x, "average", 2, block.strides, padding="tensorflow")
+    elif isinstance(block, ResidualBlockOptions) and block.dilation > 1:
+        x = net.pool(x, "average", 2, 1, padding="zeros")
     return net.norm(net.conv(x, channels, 1))
 
 

@@ -13,6 +13,7 @@ from archspec.cli.output import (
     data_set_option,
     device_option,
     json_option,
+    plural,
     print_json,
     say,
     workers_option,
@@ -77,6 +78,7 @@ def evaluate(
     click.echo(
         f"{run} ({checkpoint}, epoch {classifier.epoch}) on {split}: {result.images:,} images, "
         f"top-1 {result.top1:.2%}, top-{top5} {result.top5:.2%}, loss {result.loss:.4f}"
+        + (f"; {plural(result.skipped, 'image')} could not be read" if result.skipped else "")
     )
 
 

@@ -28,7 +28,13 @@ from archspec.plugins import Plugins
 from archspec.spec.load import load_spec
 
 if TYPE_CHECKING:
+    from archspec.data.store import StorePlan
+    from archspec.training.loop import Trainer
     from archspec.training.session import Session
+
+
+_MUCH = 0.2
+"""The share of the time that training may wait for images before it is said."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +145,8 @@ def _resumed(options: TrainOptions, path: str, plugins: Plugins) -> Session:
 
 def _introduce(session: Session, spec_classes: int) -> None:
     """Say what is about to happen, a line each."""
+    from archspec.data.cached import StoredImages
+
     run, data, recipe, plan = session.run, session.data, session.run.recipe, session.trainer.network.plan
     size = "x".join(map(str, plan.input))
     say("run", str(run.path))
@@ -155,8 +163,29 @@ def _introduce(session: Session, spec_classes: int) -> None:
     rate = f" at {optimizer.lr:g}" if hasattr(optimizer, "lr") else ""
     method = f"{optimizer.offer.name}{rate}, {schedule}"
     say("recipe", f"{plural(recipe.epochs, 'epoch')}, batch {recipe.batch_size}, {method}, seed {recipe.seed}")
-    device, workers = session.trainer.normalize.device, session.trainer.train_loader.workers
-    say("device", f"{device}, {run.info.threads} threads, {workers} loader workers")
+    trainer = session.trainer
+    for what, loader in (("train", trainer.train_loader), ("validation", trainer.validation_loader)):
+        if isinstance(loader.index.source, StoredImages):
+            say("cache" if what == "train" else "", f"{what}: {_describe_store(loader.index.source.plan)}")
+    say("device", f"{trainer.normalize.device}, {run.info.threads} threads, {_describe_loading(trainer)}")
+
+
+def _describe_store(plan: StorePlan) -> str:
+    """Where decoded images are kept, and how much that takes."""
+    height, width, _ = plan.shapes.max(axis=0).tolist()
+    size = f"{plan.bytes / 1e6:,.0f} MB for {len(plan.shapes):,} images of at most {width}x{height}"
+    if plan.temporary:
+        return f"{size}, in memory, for this run"
+    return f"{size}, {'found' if plan.complete else 'kept'} in {plan.path}"
+
+
+def _describe_loading(trainer: Trainer) -> str:
+    """How images are read on this machine."""
+    workers, device = trainer.train_loader.workers, trainer.normalize.device
+    if not workers:
+        return "images are read in between"
+    pinned = ", pinned memory" if device.type == "cuda" else ""
+    return f"{plural(workers, 'loader worker')} {2 * workers} batches ahead{pinned}"
 
 
 def _run(session: Session) -> float | None:
@@ -169,12 +198,13 @@ def _run(session: Session) -> float | None:
     if session.trainer.epoch >= run.recipe.epochs:
         say("complete", f"the run ended after {plural(run.recipe.epochs, 'epoch')}")
         return None
-    speeds = []
+    speeds, waited, seconds = [], 0.0, 0.0
     try:
         with TrainingProgress(run.recipe.epochs) as progress:
             for result in fit(session):
                 if isinstance(result, EpochResult):
                     speeds.append(result.images_per_second)
+                    waited, seconds = waited + result.waited, seconds + result.seconds
                     progress.epoch(result, best=session.best is not None and session.best.epoch == result.epoch)
                 else:
                     progress.step(result)
@@ -185,6 +215,9 @@ def _run(session: Session) -> float | None:
         raise Exit(130) from None
     if session.best is not None:
         say("best", f"epoch {session.best.epoch}: validation {session.best.top1:.1%}, loss {session.best.loss:.3f}")
+    if waited > _MUCH * seconds:
+        cure = "more loader processes (--workers)" if run.recipe.cache != "none" else "`--set recipe.cache=disk`"
+        say("", f"{waited / seconds:.0%} of the time went by waiting for images: {cure} may help")
     say("next", f"archspec eval {quote(str(run.path))}")
     return sum(speeds) / len(speeds)
 

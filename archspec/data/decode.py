@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageOps
 
-from archspec.data.preprocessing import Reading
+from archspec.data.preprocessing import Reading, Reduction
 from archspec.errors import DataError
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -33,24 +38,65 @@ def read_image(path: Path, reading: Reading) -> Image.Image:
 
     """
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:  # a result or an error, no murmur
-            image.load()
-            ImageOps.exif_transpose(image, in_place=True)
-            return convert_image(image, reading)
+        data = path.read_bytes()
+        with warnings.catch_warnings(action="ignore"), Image.open(BytesIO(data)) as image:  # a result, no murmur
+            pixels = _decode(image, data, reading.reduction)
+            ImageOps.exif_transpose(pixels, in_place=True)
+            return convert_image(pixels, reading)
     except Exception as error:  # a damaged file makes Pillow raise nearly anything
         raise unreadable(path, error) from error
 
 
-def probe_image(path: Path) -> None:
-    """Open an image as far as its header, which takes no decoding.
+def _decode(image: Image.Image, data: bytes, reduction: Reduction | None) -> Image.Image:
+    """The pixels of an image that is open; a JPEG's may be reduced while they are decoded."""
+    if image.format != "JPEG" or image.mode not in ("L", "RGB"):
+        image.load()
+        return image
+    divide = 1 if reduction is None else reduction.denominator(*upright_size(image))
+    if (fast := _fast_decoder()) is not None and image.mode == "RGB":
+        width, height = (-(-side // divide) for side in image.size)
+        try:
+            pixels = Image.fromarray(fast(data, "RGB", min_width=width, min_height=height))
+        except ValueError:  # what it cannot read, Pillow tries, and tells of
+            pass
+        else:
+            pixels.info = image.info  # with its EXIF data
+            return pixels
+    if divide > 1:
+        image.draft(image.mode, (image.width // divide, image.height // divide))
+    image.load()
+    return image
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height as the EXIF data turns them. The pixels need not be decoded."""
+    turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+    return (image.height, image.width) if turned else image.size
+
+
+_ORIENTATION = 0x0112
+
+
+@cache
+def _fast_decoder() -> Callable[..., Any] | None:
+    """simplejpeg's, where it is installed (extra `fast`): the same pixels as Pillow's in two thirds of the time."""
+    try:
+        decode: Callable[..., Any] = import_module("simplejpeg").decode_jpeg
+    except ImportError:
+        return None
+    return decode
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height of an upright image, from its header, which takes no decoding.
 
     Raises:
         DataError: the file is no image; it names the file.
 
     """
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path):
-            pass
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
+            return upright_size(image)
     except Exception as error:  # a damaged file makes Pillow raise nearly anything
         raise unreadable(path, error) from error
 

@@ -56,14 +56,14 @@ class ImageIndex:
         """
         return self.source.read(int(self.numbers[position]), reading)
 
-    def probe(self, position: int) -> None:
-        """Look at one image as far as takes no time.
+    def size(self, position: int) -> tuple[int, int]:
+        """Width and height of one upright image, which takes no decoding.
 
         Raises:
             DataError: it is no image; it names it.
 
         """
-        self.source.probe(int(self.numbers[position]))
+        return self.source.size(int(self.numbers[position]))
 
     def fingerprint(self) -> str:
         """SHA-256 over images and labels: the same images give the same digits."""

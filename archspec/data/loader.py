@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,16 +14,33 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from archspec.data.index import ImageIndex
 from archspec.data.preprocessing import Reading
 from archspec.data.randomness import SAMPLE, epoch_order, seed_generator
 from archspec.data.transforms import Transform
+from archspec.data.watch import Watch
 from archspec.errors import DataError
 
 Key = tuple[int, int]
 """An epoch, and a position in the index."""
+MOST_SKIPPED = 0.01
+"""The share of images that may be skipped: with more, something else is wrong."""
+WORKER_TIMEOUT = 120.0
+"""Seconds that a batch may be waited for."""
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """An image that could not be read, and the error in words, which cross processes."""
+
+    position: int
+    message: str
+    file: str | None
+    help: str | None
+
+
 Sample = tuple[np.ndarray, int, int]
 """Pixels (H, W, C), a label, and a position in the index."""
 
@@ -34,10 +52,11 @@ class Batch:
     images: Tensor
     labels: Tensor
     positions: Tensor
+    unreadable: tuple[Unreadable, ...] = ()
 
     def pin_memory(self) -> Batch:
         """The batch in memory that a GPU can copy from while the CPU goes on."""
-        return Batch(self.images.pin_memory(), self.labels.pin_memory(), self.positions)
+        return Batch(self.images.pin_memory(), self.labels.pin_memory(), self.positions, self.unreadable)
 
 
 def default_workers() -> int:
@@ -46,28 +65,33 @@ def default_workers() -> int:
 
 
 class _Images(Dataset[Any]):
-    """Decodes and transforms one image. An unreadable one is returned as its error, to be raised where it is read."""
+    """Decodes and transforms one image. An unreadable one is returned as such, to be raised where it is read."""
 
-    def __init__(self, index: ImageIndex, reading: Reading, transform: Transform, seed: int) -> None:
-        self.index, self.reading, self.transform, self.seed = index, reading, transform, seed
+    def __init__(self, index: ImageIndex, reading: Reading, transform: Transform, seed: int, watch: Watch) -> None:
+        self.index, self.reading, self.transform = index, reading, transform
+        self.seed, self.watch = seed, watch
 
-    def __getitem__(self, key: Key) -> Sample | DataError:
+    def __getitem__(self, key: Key) -> Sample | Unreadable:
         epoch, position = key
+        self.watch.begin(position)
         try:
             image = self.index.read(position, self.reading)
         except DataError as error:
-            return error
+            return Unreadable(position, error.message, error.file, error.help)
         seed_generator(SAMPLE, self.seed, epoch, position)
         return self.transform(image), int(self.index.labels[position]), position
 
 
-def _collate(samples: list[Sample | DataError]) -> Batch | DataError:
-    for sample in samples:
-        if isinstance(sample, DataError):
-            return sample
-    pixels, labels, positions = zip(*cast(list[Sample], samples), strict=True)
+def _collate(samples: list[Sample | Unreadable]) -> Batch:
+    """The samples of a batch; what could not be read stands beside them."""
+    unreadable = tuple(sample for sample in samples if isinstance(sample, Unreadable))
+    read = [sample for sample in samples if not isinstance(sample, Unreadable)]
+    if not read:
+        nothing = torch.empty(0, dtype=torch.int64)
+        return Batch(torch.empty(0), nothing, nothing, unreadable)
+    pixels, labels, positions = zip(*read, strict=True)
     images = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
-    return Batch(images, torch.tensor(labels), torch.tensor(positions))
+    return Batch(images, torch.tensor(labels), torch.tensor(positions), unreadable)
 
 
 class _Keys:
@@ -75,7 +99,7 @@ class _Keys:
 
     def __init__(self, count: int, batch_size: int, *, shuffle: bool, seed: int) -> None:
         self.count, self.batch_size, self.shuffle, self.seed = count, batch_size, shuffle, seed
-        self.epoch = 0
+        self.epoch = self.start = 0
 
     def __len__(self) -> int:
         if self.shuffle and self.count > 1 and self.count % self.batch_size == 1:  # BatchNorm cannot train on one image
@@ -84,20 +108,24 @@ class _Keys:
 
     def __iter__(self) -> Iterator[list[Key]]:
         order = epoch_order(self.count, self.seed, self.epoch) if self.shuffle else torch.arange(self.count)
-        for batch in order.split(self.batch_size)[: len(self)]:
+        for batch in order.split(self.batch_size)[self.start : len(self)]:
             yield [(self.epoch, position) for position in batch.tolist()]
 
 
-def _ignore_interrupts(worker: int) -> None:
+def _begin_worker(worker: int) -> None:
     """Ctrl-C goes to every process of the terminal; the main one answers it and ends the workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    info = get_worker_info()
+    assert info is not None, "this runs in a worker"
+    cast(_Images, info.dataset).watch.join(worker)
 
 
 class Loader:
     """Batches of one split.
 
     With `shuffle`, an epoch's order is a function of (seed, epoch), and a last batch of a single image is left out. An
-    image's augmentation is a function of (seed, epoch, its position).
+    image's augmentation is a function of (seed, epoch, its position). With `skip_unreadable`, an image that cannot be
+    read is left out of its batch, and stands in `skipped`; without, it is an error.
     """
 
     def __init__(
@@ -111,39 +139,73 @@ class Loader:
         shuffle: bool = False,
         workers: int = 0,
         pin_memory: bool = False,
+        skip_unreadable: bool = False,
+        timeout: float = WORKER_TIMEOUT,
     ) -> None:
-        self.index, self.workers = index, workers
+        self.index, self.workers, self.skip_unreadable, self.timeout = index, workers, skip_unreadable, timeout
+        self.skipped: dict[int, str] = {}
+        """Positions of images that could not be read, and why."""
+        self.listed: set[int] = set()
+        """Those that the run directory lists already."""
+        self.waited = 0.0
+        """Seconds that the last epoch waited for its batches after the first."""
+        self._watch = Watch(workers)
         self._keys = _Keys(len(index), batch_size, shuffle=shuffle, seed=seed)
+        images = _Images(index, reading, transform, seed, self._watch)
         with warnings.catch_warnings(action="ignore"):  # of more workers than cores, which the user asked for
-            self._loader = self._make_loader(reading, transform, seed, pin_memory)
-
-    def _make_loader(
-        self, reading: Reading, transform: Transform, seed: int, pin_memory: bool
-    ) -> DataLoader[Batch | DataError]:
-        return DataLoader(
-            _Images(self.index, reading, transform, seed),
-            batch_sampler=self._keys,
-            collate_fn=_collate,
-            num_workers=self.workers,
-            persistent_workers=self.workers > 0,
-            pin_memory=pin_memory,
-            generator=torch.Generator(),  # its own, or it moves the global one
-            worker_init_fn=_ignore_interrupts,
-        )
+            self._loader: DataLoader[Batch] = DataLoader(
+                images,
+                batch_sampler=self._keys,
+                collate_fn=_collate,
+                num_workers=workers,
+                persistent_workers=workers > 0,
+                pin_memory=pin_memory,
+                timeout=timeout if workers else 0,
+                generator=torch.Generator(),  # its own, or it moves the global one
+                worker_init_fn=_begin_worker,
+            )
 
     def __len__(self) -> int:
         """Batches in an epoch."""
         return len(self._keys)
 
-    def epoch(self, epoch: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch.
+    def epoch(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, from number `start` on.
 
         Raises:
-            DataError: an image cannot be read; it names the file.
+            DataError: an image cannot be read, or more than may be skipped; a worker died or hangs.
 
         """
-        self._keys.epoch = epoch
-        for batch in self._loader:
-            if isinstance(batch, DataError):
-                raise DataError(batch.message, file=batch.file, help=batch.help)  # a new one, without a cycle to itself
-            yield batch
+        self._keys.epoch, self._keys.start = epoch, start
+        self.waited = 0.0
+        self.index.source.prepare()
+        batches = iter(self._loader)
+        for number in range(start, len(self)):
+            began = time.perf_counter()
+            batch = self._next(batches)
+            self.waited += time.perf_counter() - began if number > start else 0.0
+            self._count(batch.unreadable)
+            if len(batch.labels) > self._keys.shuffle or not batch.unreadable:  # BatchNorm cannot train on one image
+                yield batch
+        self.index.source.settle()
+
+    def _next(self, batches: Iterator[Batch]) -> Batch:
+        try:
+            return next(batches)
+        except RuntimeError as error:
+            fault = self._watch.explain(str(error), self.timeout, self.index)
+            if fault is None:
+                raise
+            raise fault from None
+
+    def _count(self, unreadable: tuple[Unreadable, ...]) -> None:
+        """Raise for an image that cannot be read, or note that it is skipped."""
+        for image in unreadable:
+            if not self.skip_unreadable:
+                raise DataError(image.message, file=image.file, help=image.help)
+            self.skipped[image.position] = image.message
+        if len(self.skipped) > max(1, MOST_SKIPPED * len(self.index)):
+            share = len(self.skipped) / len(self.index)
+            message = f"{len(self.skipped):,} of {len(self.index):,} images ({share:.1%}) cannot be read"
+            help = f"at most {MOST_SKIPPED:.0%} may be skipped; {next(iter(self.skipped.values()))}"
+            raise DataError(message, file=self.index.root, help=help)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
@@ -28,6 +29,10 @@ class Augmentation(Settings):
     flip: Annotated[float, Field(ge=0, le=1)] = 0.5
     """How often it is mirrored left to right. Digits and letters want 0."""
 
+    def reduction(self, size: tuple[int, int]) -> Reduction:
+        """How small an image may be made before its parts are cut out for a network of this height and width."""
+        return Reduction(size, self.scale[0], self.ratio)
+
     @model_validator(mode="after")
     def _ordered(self) -> Augmentation:
         for name in ("scale", "ratio"):
@@ -38,12 +43,45 @@ class Augmentation(Settings):
 
 
 @dataclass(frozen=True)
+class Reduction:
+    """How small an image may be made before a random part of it is cut out and resized.
+
+    A part that would have been made smaller is enlarged 1.5 times at most, and one that is enlarged anyway at most 1.5
+    times as much. `area` is the least share of the image that is cut out, `ratio` its least and most width / height.
+    """
+
+    size: tuple[int, int]
+    """Height and width that the network sees."""
+    area: float
+    ratio: tuple[float, float]
+    enlargement: ClassVar[float] = 1.5
+
+    def least(self, width: int, height: int) -> tuple[int, int]:
+        """The smallest width and height that an image of this size may be given: all of it, or a smaller copy."""
+        area = self.area * width * height
+        narrowest, lowest = math.sqrt(area * self.ratio[0]), math.sqrt(area / self.ratio[1])
+        share = max(self.size[1] / narrowest, self.size[0] / lowest) / self.enlargement
+        if share >= 1:
+            return width, height
+        return math.ceil(width * share), math.ceil(height * share)
+
+    def denominator(self, width: int, height: int) -> int:
+        """By how much a JPEG decoder may divide the sides: the rest stays at least twice the size the network sees."""
+        least_width, least_height = self.least(width, height)
+        wanted = max(least_width, 2 * self.size[1]), max(least_height, 2 * self.size[0])
+        fits = (d for d in (8, 4, 2) if width // d >= wanted[0] and height // d >= wanted[1])
+        return next(fits, 1)
+
+
+@dataclass(frozen=True)
 class Reading:
     """How an image becomes pixels: grey (1 channel), RGB (3) or RGBA (4), and what shows through transparency."""
 
     channels: int
     background: tuple[int, int, int] = (255, 255, 255)
     """Red, green and blue under what is transparent, where the network has no channel for it."""
+    reduction: Reduction | None = None
+    """How small a JPEG may be decoded; None decodes it in full, as evaluation does."""
 
 
 class Preprocessing(Settings):

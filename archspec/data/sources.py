@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from archspec.data.decode import convert_image, probe_image, read_image
+from archspec.data.decode import convert_image, image_size, read_image
 from archspec.data.preprocessing import Reading
 
 
@@ -42,13 +42,20 @@ class ImageSource(ABC):
     def digest(self, numbers: np.ndarray) -> bytes:
         """Digits that tell these images from others, by what names them."""
 
-    def probe(self, number: int) -> None:  # noqa: B027  # an array has nothing to look at
-        """Look at an image as far as takes no time.
+    @abstractmethod
+    def size(self, number: int) -> tuple[int, int]:
+        """Width and height of an upright image, which takes no decoding.
 
         Raises:
             DataError: it is no image; it names it.
 
         """
+
+    def prepare(self) -> None:  # noqa: B027  # most sources have nothing to do
+        """An epoch is about to begin. Raises `DataError` where it cannot."""
+
+    def settle(self) -> None:  # noqa: B027
+        """An epoch has asked for every image, but perhaps a few."""
 
     def file(self, number: int) -> Path | None:
         """The file that holds just this image, if one does."""
@@ -74,8 +81,8 @@ class ImageFiles(ImageSource):
     def read(self, number: int, reading: Reading) -> Image.Image:
         return read_image(self.file(number), reading)
 
-    def probe(self, number: int) -> None:
-        probe_image(self.file(number))
+    def size(self, number: int) -> tuple[int, int]:
+        return image_size(self.file(number))
 
     def digest(self, numbers: np.ndarray) -> bytes:
         return hashlib.sha256(b"\0".join(self._paths[numbers].tolist())).digest()
@@ -97,6 +104,10 @@ class ImageArray(ImageSource):
 
     def read(self, number: int, reading: Reading) -> Image.Image:
         return convert_image(Image.fromarray(self.pixels[number]), reading)
+
+    def size(self, number: int) -> tuple[int, int]:
+        height, width = self.pixels.shape[1:3]
+        return width, height
 
     def digest(self, numbers: np.ndarray) -> bytes:
         return hashlib.sha256(np.ascontiguousarray(self.pixels[numbers]).data).digest()
@@ -129,9 +140,9 @@ class JoinedSources(ImageSource):
         source, own = self._find(number)
         return source.read(own, reading)
 
-    def probe(self, number: int) -> None:
+    def size(self, number: int) -> tuple[int, int]:
         source, own = self._find(number)
-        source.probe(own)
+        return source.size(own)
 
     def digest(self, numbers: np.ndarray) -> bytes:
         parts = zip(self.sources, self.starts, self.starts[1:], strict=False)

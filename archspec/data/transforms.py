@@ -28,7 +28,7 @@ class TrainTransform:
         )
 
     def __call__(self, image: Image.Image) -> np.ndarray:
-        return _pixels(self.transform(image))
+        return as_pixels(self.transform(image))
 
 
 class EvaluationTransform:
@@ -43,10 +43,11 @@ class EvaluationTransform:
         box_height, box_width = min(height / scale, image.height), min(width / scale, image.width)  # but for rounding
         left, top = (image.width - box_width) / 2, (image.height - box_height) / 2
         box = (left, top, left + box_width, top + box_height)
-        return _pixels(image.resize((width, height), Image.Resampling.BILINEAR, box=box))
+        return as_pixels(image.resize((width, height), Image.Resampling.BILINEAR, box=box))
 
 
-def _pixels(image: Image.Image) -> np.ndarray:
+def as_pixels(image: Image.Image) -> np.ndarray:
+    """An image -> (H, W, C) of uint8."""
     pixels = np.asarray(image)
     return pixels if pixels.ndim == 3 else pixels[:, :, None]
 

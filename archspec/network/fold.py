@@ -95,8 +95,10 @@ class _Folder:
 
     def join(self, step: Step) -> _Branch | None:
         """Two branches of one source become the one with the larger kernel, where they can."""
-        pair = [self.branches.get(value) for value in step.inputs]
-        first, second = pair
+        first, second = (self.branches.get(value) for value in step.inputs)
+        for position, (branch, other) in enumerate(((first, step.inputs[1]), (second, step.inputs[0]))):
+            if branch is not None and branch.source == other:
+                return self.join_identity(step, branch, position)
         if first is None or second is None or first.source != second.source or first.name == second.name:
             return None
         modules = [self.network.get_submodule(branch.name) for branch in (first, second)]
@@ -109,6 +111,16 @@ class _Folder:
         self.replace(gone.name, nn.Identity())
         self.replace(step.name, Pick(large))
         return kept
+
+    def join_identity(self, step: Step, branch: _Branch, position: int) -> _Branch | None:
+        """A branch and its source itself become one convolution, where they can."""
+        conv = self.network.get_submodule(branch.name)
+        merged = _merge(conv, nn.Identity())
+        if merged is None:
+            return None
+        self.replace(branch.name, merged)
+        self.replace(step.name, Pick(position))
+        return branch
 
     def replace(self, name: str, module: nn.Module) -> None:
         self.network.set_submodule(name, module.eval().requires_grad_(False))
@@ -124,7 +136,7 @@ def _plain(module: nn.Module) -> nn.Module:
 
 
 def _merge(large: nn.Module, small: nn.Module) -> nn.Conv2d | None:
-    """The convolution that is the sum of a convolution and a smaller one or a norm, or None where there is none."""
+    """The sum of a convolution and a smaller one, a norm or an identity, as a convolution; None where it is none."""
     if type(large) is not nn.Conv2d or not _symmetric(large):
         return None
     kernel = _kernel(small, large)
@@ -140,7 +152,7 @@ def _merge(large: nn.Module, small: nn.Module) -> nn.Conv2d | None:
 
 def _kernel(small: nn.Module, large: nn.Conv2d) -> tuple[Tensor, Tensor] | None:
     """The weight and bias of a module as a convolution of the large one's stride and groups."""
-    if isinstance(small, nn.BatchNorm2d):
+    if isinstance(small, nn.BatchNorm2d | nn.Identity):
         if large.stride != (1, 1) or large.in_channels != large.out_channels:
             return None
         return _identity(small, large)
@@ -151,10 +163,12 @@ def _kernel(small: nn.Module, large: nn.Conv2d) -> tuple[Tensor, Tensor] | None:
     return small.weight, torch.zeros_like(small.weight[:, 0, 0, 0]) if small.bias is None else small.bias
 
 
-def _identity(norm: nn.BatchNorm2d, large: nn.Conv2d) -> tuple[Tensor, Tensor]:
-    """A norm in evaluation mode as a 1x1 convolution in groups."""
+def _identity(norm: nn.BatchNorm2d | nn.Identity, large: nn.Conv2d) -> tuple[Tensor, Tensor]:
+    """A norm in evaluation mode, or nothing, as a 1x1 convolution in groups."""
     width = large.in_channels // large.groups
     own = torch.eye(width, device=large.weight.device, dtype=large.weight.dtype).repeat(large.groups, 1)
+    if isinstance(norm, nn.Identity):
+        return own[:, :, None, None], torch.zeros_like(own[:, 0])
     identity = nn.Conv2d(large.in_channels, large.out_channels, 1, groups=large.groups, bias=False)
     identity.weight.data = own[:, :, None, None]
     fused = fuse_conv_bn_eval(identity.eval(), norm)

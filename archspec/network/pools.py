@@ -33,6 +33,21 @@ class SamePool2d(nn.Module):
         return f"{self.mode}, kernel_size={self.kernel}, stride={self.stride}, padding=same"
 
 
+class ZeroPaddedAveragePool2d(nn.Module):
+    """Average pooling with TensorFlow's `same` padding, whose zeros count, as timm's dilated ResNet-Ds have it."""
+
+    def __init__(self, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.kernel, self.stride = kernel, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, ceil(H/s), ceil(W/s))."""
+        return F.avg_pool2d(pad_same(x, self.kernel, self.stride, 1, 0.0), self.kernel, self.stride)
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel}, stride={self.stride}"
+
+
 class BlurPool2d(nn.Module):
     """A 3x3 binomial filter over every channel, strided; the map is mirrored at its edges."""
 
@@ -66,8 +81,10 @@ def pool(operation: op.Pool) -> nn.Module:
     o = operation
     if o.padding == "tensorflow":
         return SamePool2d(o.mode, o.kernel, o.stride)
-    if o.padding == "zeros":
+    if o.padding == "zeros" and o.mode == "max":
         return nn.Sequential(nn.ZeroPad2d(o.kernel // 2), nn.MaxPool2d(o.kernel, o.stride))
+    if o.padding == "zeros":
+        return ZeroPaddedAveragePool2d(o.kernel, o.stride)
     padding = o.kernel // 2 if o.padding == "symmetric" else 0
     return (nn.MaxPool2d if o.mode == "max" else nn.AvgPool2d)(o.kernel, o.stride, padding)
 

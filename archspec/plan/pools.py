@@ -13,7 +13,8 @@ from archspec.plan.operations import ImpossibleShape, Operation, Shape, need_map
 class Pool(Operation):
     """Maximum or average over a square window.
 
-    Padding never wins a maximum, but with `zeros`, which pads as `symmetric` does and lets zeros take part.
+    Padding never wins a maximum, nor counts in TensorFlow's average. With `zeros` it does: a maximum is padded as by
+    `symmetric`, and an average as by `tensorflow`.
     """
 
     mode: str
@@ -26,7 +27,8 @@ class Pool(Operation):
     def output_shape(self, *inputs: Shape) -> Shape:
         (shape,) = inputs
         need_map(shape, "a pool")
-        padding = "symmetric" if self.padding == "zeros" else self.padding
+        zeros = "symmetric" if self.mode == "max" else "tensorflow"
+        padding = zeros if self.padding == "zeros" else self.padding
         height, width = (strided(s, self.kernel, self.stride, 1, padding, fixed=True) for s in shape[1:])
         return (shape[0], height, width)
 

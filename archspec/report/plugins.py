@@ -20,11 +20,14 @@ def print_plugins(plugins: Plugins, offers: Mapping[str, Sequence[Offer[Any]]]) 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("kind")
     table.add_column("name", no_wrap=True)
-    table.add_column("what it is")
-    table.add_column("from")
+    table.add_column("what it is", overflow="fold")
+    foreign = any(not offer.origin.startswith("archspec ") for found in offers.values() for offer in found)
+    if foreign:
+        table.add_column("from")
     for kind, found in offers.items():
         for position, offer in enumerate(found):
-            table.add_row("" if position else kind, *map(escape, (offer.name, offer.summary, offer.origin)))
+            cells = (offer.name, offer.summary, offer.origin)[: 3 if foreign else 2]
+            table.add_row("" if position else kind, *map(escape, cells))
     console.print(table)
     outside = [plugin for plugin in plugins.plugins if not plugin.module.startswith("archspec.builtin.")]
     for plugin in outside:

@@ -61,7 +61,12 @@ class TrainingProgress:
         self.console.print(
             f"epoch {epoch.epoch:{width}}/{self.epochs}  train {epoch.train_top1:6.1%} loss {epoch.train_loss:.3f}  "
             f"validation {epoch.validation.top1:6.1%} loss {epoch.validation.loss:.3f}  "
-            f"{epoch.images_per_second:5,.0f} images/s{'  best' if best else ''}",
+            f"{epoch.images_per_second:5,.0f} images/s{'  best' if best else ''}{_skipped(epoch)}",
             highlight=False,
             soft_wrap=True,
         )
+
+
+def _skipped(epoch: EpochResult) -> str:
+    count = epoch.skipped + epoch.validation.skipped
+    return f"  {count:,} not read" if count else ""

@@ -42,6 +42,9 @@ def apply_override(document: Mapping, override: str, number: int = 1, prefix: st
 
 def _put(node: Node, keys: list[tuple[str, Place]], value: Node) -> None:
     (key, place), *rest = keys
+    if isinstance(node, Mapping) and key == "*" and rest:  # a width rule describes all stages at once
+        _put(node, rest, value)
+        return
     for target in _targets(node, key, place):
         if not rest:
             target[0](value)
@@ -66,5 +69,8 @@ def _targets(node: Node, key: str, place: Place) -> Iterator[tuple]:  # type: ig
         for index in indexes:
             yield (lambda value, index=index: node.items.__setitem__(index, value)), node.items[index]
     elif isinstance(node, Mapping):
+        if key.isdecimal() or key == "*":
+            message = f"there is no entry '{shorten(key)}' in a map"
+            raise DocumentError([Diagnostic(message, place, hint="a width rule describes all stages at once")])
         entry = node.entries.get(key)
         yield (lambda value: node.entries.__setitem__(key, Entry(place, value))), entry.node if entry else None

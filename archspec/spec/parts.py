@@ -11,6 +11,7 @@ from archspec.offers import Offered, Options
 Filters = Annotated[int, Field(ge=1, le=1_000_000)]
 Strides = Annotated[int, Field(ge=1, le=64)]
 Dilation = Annotated[int, Field(ge=1, le=64)]
+LayerScale = Annotated[float, Field(gt=0, le=1)] | None
 
 
 class Style(Options):
@@ -71,8 +72,6 @@ class ResidualBlockOptions(BlockOptions):
     """The share of images for which a block's path is dropped while training.  Huang et al. 2016."""
     drop_path_rule: Literal["linear", "constant"] = "linear"
     """`linear`: from 0 in the network's first block to `drop_path` in its last; `constant`: the same in all."""
-    layer_scale: Annotated[float, Field(gt=0, le=1)] | None = None
-    """Where a trained factor of each channel, at the end of the path, starts.  Touvron et al. 2021."""
 
     @property
     def entry_dilation(self) -> int:

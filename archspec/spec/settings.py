@@ -173,14 +173,15 @@ class _Reading:
                 return marker.default, node.place
             if entry is None:
                 note = self.plugins.known(marker.kind)
-                self.report(f"{_subject(path)} has no '{marker.key}'", node.place, path, "", note)
+                rule = f"has no '{marker.key}'"
+                self.report(f"{_subject(path)} {rule}", node.place, path, "", note, rule=rule)
                 return None
             node, path = entry.node, (*path, marker.key)
         if isinstance(node, Scalar) and isinstance(node.value, str):
             return node.value, node.place
         singular = marker.kind.removesuffix("s").replace("_", " ")
-        message = f"{_subject(path)} must name a {singular}, not {describe(plain(node))}"
-        self.report(message, node.place, path, "", self.plugins.known(marker.kind))
+        rule = f"must name {'an' if singular[0] in 'aeiou' else 'a'} {singular}, not {describe(plain(node))}"
+        self.report(f"{_subject(path)} {rule}", node.place, path, "", self.plugins.known(marker.kind), rule=rule)
         return None
 
     def translate(self, error: ErrorDetails, model: type[Settings], node: Mapping, path: KeyPath) -> None:

@@ -36,7 +36,7 @@ class WidthRule(Settings):
     """How much wider each block is."""
     wm: Annotated[float, Field(gt=1, le=100)]
     """The ratio of a stage's width to the one before."""
-    group_width: Annotated[int, Field(ge=1, le=65_536)] = 1
+    group_width: Annotated[int, Field(ge=1, le=65_536)] | None = None
     """Channels in a group of the 3x3 convolutions, which every width is a multiple of."""
 
 
@@ -46,7 +46,7 @@ def stage_widths(rule: WidthRule) -> list[tuple[int, int]]:
     for block in range(rule.depth):
         power = round(math.log((rule.w0 + rule.wa * block) / rule.w0) / math.log(rule.wm))
         width = _MULTIPLE * round(rule.w0 * rule.wm**power / _MULTIPLE)
-        group = min(rule.group_width, width)
+        group = min(rule.group_width or 1, width)
         widths.append(max(group, round(width / group) * group))
     return [(width, len(list(blocks))) for width, blocks in itertools.groupby(widths)]
 

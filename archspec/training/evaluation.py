@@ -25,6 +25,8 @@ class Evaluation:
     """Among the best five, or among all where there are fewer classes."""
     loss: float
     images: int
+    skipped: int = 0
+    """Images that could not be read, which no figure counts."""
 
     def record(self) -> dict[str, float | int]:
         return asdict(self)
@@ -64,4 +66,4 @@ def evaluate(network: nn.Module, loader: Loader, normalize: Normalize, dtype: to
     if not math.isfinite(loss):
         help = "the network's weights or statistics have run away; a smaller learning rate (--lr) usually mends it"
         raise RunError(f"the loss in evaluation is {loss}", help=help)
-    return Evaluation(top1 / images, top5 / images, loss / images, images)
+    return Evaluation(top1 / images, top5 / images, loss / images, images, len(loader.skipped))

@@ -72,6 +72,7 @@ class Classifier:
             self.transform,
             batch_size=self.run.recipe.batch_size,
             workers=default_workers() if workers is None else workers,
+            skip_unreadable=self.run.recipe.on_corrupt == "skip",
         )
         return evaluate(self.network, loader, self.normalize, self.dtype)
 

@@ -73,6 +73,10 @@ class EpochResult:
     validation: Evaluation
     seconds: float
     images_per_second: float
+    waited: float
+    """Seconds in which training waited for images, the first batch left out."""
+    skipped: int
+    """Training images that could not be read."""
 
 
 def train(trainer: Trainer) -> Iterator[StepResult | EpochResult]:
@@ -105,6 +109,8 @@ def train(trainer: Trainer) -> Iterator[StepResult | EpochResult]:
             validation=validation,
             seconds=time.perf_counter() - started,
             images_per_second=totals.images / seconds,
+            waited=trainer.train_loader.waited,
+            skipped=len(trainer.train_loader.skipped),
         )
 
 

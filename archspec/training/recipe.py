@@ -44,6 +44,12 @@ class Recipe(Settings):
     """Of each channel, for values from 0 to 1. ImageNet's, where nothing is said."""
     background: tuple[Level, Level, Level] = (255, 255, 255)
     """Red, green and blue, from 0 to 255, under what is transparent in an image."""
+    on_corrupt: Literal["error", "skip"] = "error"
+    """An image that cannot be read ends the run, or is skipped, counted and listed: 1 % of a split's at most."""
+    cache: Literal["none", "memory", "disk"] = "none"
+    """Decode images once, and keep them as bytes in a file: for this run in memory, or for later runs on disk."""
+    draft: bool = True
+    """Decode large JPEGs at a half, a quarter or an eighth of their size, to train on; never in evaluation."""
     precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
     """`auto` is bf16 on a GPU that has it, and float32 elsewhere."""
     channels_last: bool = True

@@ -27,6 +27,8 @@ class EpochMetrics(Settings):
     top5: float
     loss: float
     images: int
+    skipped: int = 0
+    """Images that could not be read, where the recipe skips those."""
 
 
 class SplitRecord(Settings):

@@ -4,6 +4,7 @@ run.json                            command, versions, seed, device, threads, cl
 spec.yaml recipe.yaml data.yaml     resolved: every option spelled out
 metrics.jsonl                       a line an epoch: what the same run gives again, bit for bit
 times.jsonl                         a line an epoch: what it took
+skipped.jsonl                       a line an image that could not be read, where the recipe skips those
 checkpoints/last  checkpoints/best  model.safetensors, manifest.json; last also training.safetensors
 """
 
@@ -36,7 +37,7 @@ from archspec.training.files import write_text
 from archspec.training.recipe import DataChoice, Recipe
 from archspec.training.records import EpochMetrics, RunInfo, SplitRecord, read_record
 
-METRICS, TIMES = "metrics.jsonl", "times.jsonl"
+METRICS, TIMES, SKIPPED = "metrics.jsonl", "times.jsonl", "skipped.jsonl"
 _PACKAGES = ("torch", "torchvision", "numpy", "pillow", "pydantic", "safetensors")
 
 
@@ -63,7 +64,7 @@ class Run:
         return self.path / "checkpoints" / "best"
 
     def append(self, name: str, record: dict[str, Any]) -> None:
-        """Add a line to `metrics.jsonl` or `times.jsonl`.
+        """Add a line to `metrics.jsonl`, `times.jsonl` or `skipped.jsonl`.
 
         Raises:
             RunError: it cannot be written.

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from filelock import FileLock
 
 from archspec.data.decode import mode_for
 from archspec.data.index import TRAIN, VALIDATION, ImageData, ImageIndex
-from archspec.data.loader import Loader, default_workers
+from archspec.data.loader import default_workers
 from archspec.data.randomness import INIT, seed_generator
-from archspec.data.transforms import EvaluationTransform, Normalize, TrainTransform
+from archspec.data.transforms import Normalize
 from archspec.errors import DataError, RunError, WeightsError
 from archspec.network.compile import Network, compile_network
 from archspec.plan.planner import plan_network
@@ -28,11 +27,12 @@ from archspec.training.checkpoint import (
     save_checkpoint,
 )
 from archspec.training.files import restore_folder
+from archspec.training.loaders import make_loaders
 from archspec.training.loop import EpochResult, StepResult, Trainer, train
 from archspec.training.optimization import learning_rate, make_optimizer
 from archspec.training.recipe import DataChoice, Recipe
 from archspec.training.records import EpochMetrics, Manifest
-from archspec.training.run import METRICS, TIMES, Run, create_run, describe_run, lock_run, refuse_other_images
+from archspec.training.run import METRICS, SKIPPED, TIMES, Run, create_run, describe_run, lock_run, refuse_other_images
 
 _PROBED = 20_000
 """So many images are opened before training, spread over the split: an error early is worth a second or two."""
@@ -115,8 +115,9 @@ def new_session(
         DataError: an image cannot be opened, or the data does not suit the network.
 
     """
-    for split in (TRAIN, VALIDATION):
-        probe(data.splits[split])
+    if recipe.on_corrupt == "error":
+        for split in (TRAIN, VALIDATION):
+            probe(data.splits[split])
     threads = torch.get_num_threads()
     info = describe_run(data, recipe, spec, command=command, device=str(device), threads=threads, plugins=plugins)
     run = Run(out, spec, recipe, choice, info)
@@ -157,16 +158,8 @@ def _trainer(run: Run, data: ImageData, network: Network, device: torch.device, 
     mode_for(preprocessing.channels)
     normalize = Normalize(preprocessing, device, channels_last=recipe.channels_last)
     network = network.to(memory_format=normalize.memory_format).to(device)
-    common: dict[str, Any] = {
-        "batch_size": recipe.batch_size,
-        "seed": recipe.seed,
-        "workers": default_workers() if workers is None else workers,
-        "pin_memory": device.type == "cuda",
-    }
-    train_transform = TrainTransform(preprocessing, recipe.augmentation)
-    train_loader = Loader(data.splits[TRAIN], preprocessing.reading, train_transform, shuffle=True, **common)
-    evaluation_transform = EvaluationTransform(preprocessing)
-    validation_loader = Loader(data.splits[VALIDATION], preprocessing.reading, evaluation_transform, **common)
+    workers = default_workers() if workers is None else workers
+    train_loader, validation_loader = make_loaders(data, recipe, preprocessing, device=device, workers=workers)
     dtype = compute_dtype(recipe.precision, device)
     return Trainer(
         network=network,
@@ -189,7 +182,7 @@ def probe(index: ImageIndex) -> None:
 
     """
     for position in range(0, len(index), max(1, len(index) // _PROBED)):
-        index.probe(position)
+        index.size(position)
 
 
 def fit(session: Session) -> Iterator[StepResult | EpochResult]:
@@ -216,6 +209,15 @@ def fit(session: Session) -> Iterator[StepResult | EpochResult]:
             session.run.discard()
 
 
+def _list_skipped(session: Session) -> None:
+    """Write down the images that could not be read, each once."""
+    for loader in (session.trainer.train_loader, session.trainer.validation_loader):
+        for position in sorted(set(loader.skipped) - loader.listed):
+            name = loader.index.name(position)
+            session.run.append(SKIPPED, {"image": name, "reason": loader.skipped[position]})
+        loader.listed |= set(loader.skipped)
+
+
 def _keep(session: Session, result: EpochResult) -> None:
     """Write an epoch's metrics and checkpoints."""
     run, trainer = session.run, session.trainer
@@ -228,7 +230,8 @@ def _keep(session: Session, result: EpochResult) -> None:
         **result.validation.record(),  # type: ignore[arg-type]
     )
     run.append(METRICS, metrics.model_dump())
-    run.append(TIMES, {name: getattr(result, name) for name in ("epoch", "seconds", "images_per_second")})
+    run.append(TIMES, {name: getattr(result, name) for name in ("epoch", "seconds", "images_per_second", "waited")})
+    _list_skipped(session)
     better = session.best is None or (metrics.top1, -metrics.loss) > (session.best.top1, -session.best.loss)
     best = metrics if session.best is None or better else session.best
     manifest = Manifest(

@@ -48,7 +48,7 @@ def load_weights(network: Network, weights: Path | str | Mapping[str, Tensor]) -
     )
     shapes = {name: shape for name, shape, _ in network.plan.tensors()}
     renamed = {
-        name: _as_convolution(tensors.pop(theirs), shapes[name]) for name, theirs in names.items() if theirs in tensors
+        name: _reshaped(tensors.pop(theirs), shapes[name]) for name, theirs in names.items() if theirs in tensors
     }
     _refuse(network, source, renamed, unused=tensors)
     own = network.state_dict()
@@ -58,10 +58,10 @@ def load_weights(network: Network, weights: Path | str | Mapping[str, Tensor]) -
     return LoadedWeights(naming, tuple(copied))
 
 
-def _as_convolution(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """A linear layer's matrix as the 1x1 convolution that it is, and the other way round; any other as it is."""
+def _reshaped(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """A linear layer's matrix as the 1x1 convolution that it is, a factor (C, 1, 1) as (C,); any other as it is."""
     same = tuple(size for size in tensor.shape if size != 1) == tuple(size for size in shape if size != 1)
-    return tensor.reshape(shape) if same and {tensor.ndim, len(shape)} == {2, 4} else tensor
+    return tensor.reshape(shape) if same else tensor
 
 
 def _refuse(network: Network, source: str, found: Mapping[str, Tensor], unused: Iterable[str]) -> None:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archspec.data.decode import probe_image, read_image
-from archspec.data.preprocessing import Reading
+from archspec.data import decode
+from archspec.data.decode import image_size, read_image
+from archspec.data.preprocessing import Reading, Reduction
 from archspec.errors import DataError
 
 
@@ -144,7 +145,7 @@ def test_an_unreadable_file_is_named(tmp_path, kind):
     assert caught.value.file == str(path)
     if kind != "truncated":  # its header is sound
         with pytest.raises(DataError, match=path.name):
-            probe_image(path)
+            image_size(path)
 
 
 def test_an_empty_file_is_called_empty(tmp_path):
@@ -166,3 +167,27 @@ def test_damaged_exif_data_is_no_traceback(tmp_path):
 def test_a_number_of_channels_that_no_image_has(tmp_path, channels):
     with pytest.raises(DataError, match=f"1, 3 or 4 channels, not {channels}"):
         read_image(write(tmp_path / "x.png", COLOURS), Reading(channels))
+
+
+def test_a_large_jpeg_is_reduced_for_training_only_and_by_either_decoder(tmp_path, monkeypatch):
+    path = tmp_path / "x.jpg"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (400, 300, 3), dtype=np.uint8)).save(path)
+    reading = Reading(3, reduction=Reduction((48, 48), 0.5, (0.75, 4 / 3)))
+    assert read_image(path, Reading(3)).size == (300, 400)
+    made = np.asarray(read_image(path, reading))
+    assert made.shape == (200, 150, 3)  # a half: a quarter, of 75 px, is less than twice 48
+    monkeypatch.setattr(decode, "_fast_decoder", lambda: None)
+    assert (np.asarray(read_image(path, reading)) == made).all()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_fast_decoder_gives_pillows_pixels(tmp_path, monkeypatch, orientation):
+    pytest.importorskip("simplejpeg")
+    pixels = np.random.default_rng(1).integers(0, 256, (21, 34, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "x.jpg"
+    Image.fromarray(pixels).save(path, exif=exif, quality=80)
+    fast = np.asarray(read_image(path, Reading(3)))
+    monkeypatch.setattr(decode, "_fast_decoder", lambda: None)
+    assert (np.asarray(read_image(path, Reading(3))) == fast).all()

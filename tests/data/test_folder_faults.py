@@ -123,7 +123,7 @@ def test_a_link_that_leads_nowhere_is_an_image_that_is_not_there(make_folder):
     (root / "train" / "a" / "gone.png").symlink_to(root / "nowhere.png")
     index = open_folder(root, 0.15, 0.15, 0).splits["train"]
     with pytest.raises(DataError, match=r"there is no image '.*gone\.png'"):
-        index.probe(2)
+        index.size(2)
 
 
 def test_too_few_images_to_keep_any_for_validation(make_folder):

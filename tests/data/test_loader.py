@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import itertools
+import os
 import time
 
 import numpy as np
@@ -153,3 +154,63 @@ def test_an_epochs_order_moves_no_generator():
     before = torch.default_generator.get_state()
     assert sorted(epoch_order(100, 0, 0).tolist()) == list(range(100))
     assert torch.equal(torch.default_generator.get_state(), before)
+
+
+@SURE
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_an_epoch_can_start_in_its_middle(index, workers):
+    whole = list(training_loader(index).epoch(1))
+    rest = list(training_loader(index, workers=workers).epoch(1, start=2))
+    assert len(rest) == len(whole) - 2
+    for found, wanted in zip(rest, whole[2:], strict=True):
+        assert torch.equal(found.images, wanted.images)
+        assert torch.equal(found.positions, wanted.positions)
+
+
+@SURE
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_unreadable_image_may_be_skipped_and_is_counted(index, workers):
+    index.file(7).write_bytes(b"")
+    loader = training_loader(index, workers=workers, skip_unreadable=True)
+    _, _, positions = drawn(loader)
+    assert sorted(positions.tolist()) == [position for position in range(23) if position != 7]
+    assert list(loader.skipped) == [7]
+    assert "it is empty" in loader.skipped[7]
+
+
+def test_more_than_a_hundredth_is_an_error(index):
+    for position in (3, 7):
+        index.file(position).write_bytes(b"")
+    with pytest.raises(DataError, match=r"2 of 23 images \(8.7%\) cannot be read"):
+        drawn(training_loader(index, skip_unreadable=True))
+
+
+class Fatal:
+    """Ends the process at one image, or sleeps there."""
+
+    def __init__(self, deed):
+        self.deed = deed
+
+    def __call__(self, image):
+        if np.asarray(image).sum() % 2 == 0:
+            self.deed()
+        return np.asarray(image)
+
+
+def die():
+    os._exit(9)
+
+
+def hang():
+    time.sleep(60)
+
+
+@pytest.mark.parametrize(
+    ("deed", "message"), [(die, "a loader process ended by itself"), (hang, "no batch came for 2 s")]
+)
+def test_a_worker_that_dies_or_hangs_is_named_with_its_file(index, deed, message):
+    loader = Loader(index, Reading(3), Fatal(deed), batch_size=4, workers=1, timeout=2)
+    with pytest.raises(DataError, match=message) as caught:
+        drawn(loader)
+    sums = [np.asarray(Image.open(index.file(position))).sum() % 2 for position in range(23)]
+    assert f"at '{index.file(sums.index(0))}'" in caught.value.message

@@ -61,6 +61,7 @@ def convolutions(network):
         ("defaults.bias=true",),
         ("defaults.weight_standardization=true", "stem.weight_standardization=false"),
         ("output_stride=8", "stages.0.strides=4"),
+        ("defaults.norm=none", "stem.norm=none"),
     ],
     ids=str,
 )
@@ -74,9 +75,10 @@ def test_repvggs_branches_become_one_convolution(fold, overrides):
         assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.get_submodule(name).modules())
 
 
-def test_a_folded_repvgg_has_the_tensors_of_its_inference_form(fold, write_spec):
-    network, folded, images = fold(TEXT)
-    plan = archspec.plan_network(archspec.load_spec(write_spec(TEXT), INFERENCE))
+@pytest.mark.parametrize("overrides", [(), ("defaults.norm=none",), ("defaults.weight_standardization=true",)], ids=str)
+def test_a_folded_repvgg_has_the_tensors_of_its_inference_form(fold, write_spec, overrides):
+    network, folded, images = fold(TEXT, *overrides)
+    plan = archspec.plan_network(archspec.load_spec(write_spec(TEXT), (*overrides, *INFERENCE)))
     assert {name: tuple(tensor.shape) for name, tensor in folded.state_dict().items()} == {
         name: shape for name, shape, _ in plan.tensors()
     }
@@ -97,8 +99,11 @@ def test_the_folded_repvgg_is_timms():
         assert_close(folded(images), theirs(images))
     count = sum(parameter.numel() for parameter in theirs.parameters())
     assert sum(parameter.numel() for parameter in folded.parameters()) == count
-    spec = archspec.load_spec("repvgg-a0", INFERENCE)
-    assert archspec.plan_network(spec).parameters == count
+    fused = archspec.build_network(archspec.load_spec("repvgg-a0", INFERENCE))
+    assert fused.plan.parameters == count
+    assert archspec.load_weights(fused, theirs.state_dict()).naming == "timm RepVGG, fused"
+    with torch.no_grad():
+        assert_close(fused.eval()(images), theirs(images))
 
 
 def test_what_pads_otherwise_is_not_merged_and_computes_the_same(fold):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torchvision
 
 import archspec
 
@@ -41,6 +42,8 @@ def test_a_network_of_no_table_is_a_few_overrides_away(name, compare_networks):
 STRIDES = {
     "resnet18": "resnet18",
     "resnet50": "resnet50",
+    "resnet50d": "resnet50d",  # its shortcuts keep their pools
+    "resnetblur50": "resnetblur50",
     "resnetv2_18": "resnetv2-18",
     "regnety_004": "regnet-y-400mf",
     "mobilenetv2_100": "mobilenetv2-100",
@@ -72,3 +75,25 @@ def test_drop_path_is_timms_draw_for_draw(compare_networks):
     images = torch.randn(8, 3, 64, 64)
     assert not torch.equal(network.train()(images), network(images))
     assert torch.equal(network.eval()(images), network(images))
+
+
+TORCHVISION = {
+    "mobilenetv2-100": lambda: torchvision.models.mobilenet_v2(dropout=0.0),
+    "efficientnet-b0": lambda: torchvision.models.efficientnet_b0(dropout=0.0, stochastic_depth_prob=0.0),
+    "convnext-tiny": lambda: torchvision.models.convnext_tiny(stochastic_depth_prob=0.0),
+    "regnet-x-800mf": lambda: torchvision.models.regnet_x_800mf(),
+    "regnet-y-400mf": lambda: torchvision.models.regnet_y_400mf(),
+    "resnext50-32x4d": lambda: torchvision.models.resnext50_32x4d(),
+    "wide-resnet50-2": lambda: torchvision.models.wide_resnet50_2(),
+}
+"""RegNets X-400MF, Y-800MF and Y-8GF have other widths there than in pycls, which the zoo follows."""
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_torchvisions_names_are_known(name, compare_networks):
+    compare_networks(TORCHVISION[name](), archspec.load_spec(name), exact=not name.startswith("convnext"))
+
+
+def test_a_dilated_resnet_is_torchvisions(compare_networks):
+    theirs = torchvision.models.resnet50(replace_stride_with_dilation=[False, True, True])
+    compare_networks(theirs, archspec.load_spec("resnet50", ["output_stride=8"]), exact=True)

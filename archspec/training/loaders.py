@@ -1,0 +1,46 @@
+"""The loaders of a training session: what the recipe says of reading images, carried out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from archspec.data.cached import store_for_evaluation, store_for_training
+from archspec.data.index import TRAIN, VALIDATION, ImageData
+from archspec.data.loader import Loader
+from archspec.data.preprocessing import Preprocessing
+from archspec.data.transforms import EvaluationTransform, TrainTransform, Transform, as_pixels
+from archspec.training.recipe import Recipe
+
+
+def make_loaders(
+    data: ImageData, recipe: Recipe, preprocessing: Preprocessing, *, device: torch.device, workers: int
+) -> tuple[Loader, Loader]:
+    """The loaders of the training and the validation split, through stores where the recipe wants a cache.
+
+    Raises:
+        DataError: a cache is wanted, and an image's header cannot be read.
+
+    """
+    common: dict[str, Any] = {
+        "batch_size": recipe.batch_size,
+        "seed": recipe.seed,
+        "workers": workers,
+        "pin_memory": device.type == "cuda",
+        "skip_unreadable": recipe.on_corrupt == "skip",
+    }
+    training, validation = data.splits[TRAIN], data.splits[VALIDATION]
+    reduction = recipe.augmentation.reduction(preprocessing.size)
+    reading = replace(preprocessing.reading, reduction=reduction if recipe.draft else None)
+    finish: Transform = EvaluationTransform(preprocessing)
+    if recipe.cache != "none":
+        how = {"in_memory": recipe.cache == "memory", "skip_unreadable": recipe.on_corrupt == "skip"}
+        training = store_for_training(training, reading, reduction, **how)
+        validation, finish = store_for_evaluation(validation, preprocessing, **how), as_pixels
+    transform = TrainTransform(preprocessing, recipe.augmentation)
+    return (
+        Loader(training, reading, transform, shuffle=True, **common),
+        Loader(validation, preprocessing.reading, finish, **common),
+    )
