@@ -156,7 +156,8 @@ def _introduce(session: Session, spec_classes: int) -> None:
     if plan.logits_end is not None:
         say("", "the head ends in softmax: training takes the logits before it")
     sizes = ", ".join(f"{split} {len(index):,}" for split, index in data.splits.items())
-    say("data", f"{data.name} {data.root}: {sizes}; {len(data.classes)} classes")
+    root = f" {data.root}" if str(data.root) != data.name else ""
+    say("data", f"{data.name}{root}: {sizes}; {len(data.classes)} classes")
     for note in data.notes:
         say("", note)
     optimizer, schedule = recipe.optimizer, recipe.schedule.offer.name
