@@ -19,7 +19,7 @@ class PublishedOptions(Options):
 
     root: Annotated[str, Field(min_length=1)] | None = None
     """The folder where torchvision finds it, or puts it. Where nothing is said, `datasets` in archspec's cache:
-    `$ARCHSPEC_CACHE`, or `~/.cache/archspec`."""
+    `$ARCHSPEC_CACHE`, or `archspec` in the user's cache folder."""
     download: bool = True
     """Fetch it from the network where it is not there."""
 
@@ -53,6 +53,7 @@ class FakeOptions(Options):
     images: Annotated[int, Field(ge=2, le=100_000_000)] = 1_280
     """Images to train on; validation and test have a tenth of it each, and one of each class at least."""
     classes: Annotated[int, Field(ge=2, le=100_000)] = 10
+    """How many, each with a tint of its own."""
     size: Annotated[int, Field(ge=1, le=8_192)] = 224
     """Pixels a side."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
