@@ -1,7 +1,7 @@
 """Every error a user can cause, and how one is shown.
 
     ArchspecError                what, where, and how to mend it; exit code 1
-    ├── DocumentError            a spec or recipe is wrong: all its diagnostics at once, with line and column
+    ├── DocumentError            a spec, recipe or table is wrong: its diagnostics at once, with line and column
     │   ├── PlanError            the spec reads well, but no such network can exist
     │   └── BudgetError          the network exists, and breaks the bounds of its `budget:`
     ├── CutError                 a network cannot be cut where the call asks
@@ -147,7 +147,7 @@ def show_path(path: Iterable[str | int]) -> str:
 
 
 class DocumentError(ArchspecError):
-    """A document (a spec or a recipe) is wrong. It carries every diagnostic of the document, in file order."""
+    """A document (a spec, a recipe, a table of images) is wrong. It carries its diagnostics, in file order."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         self.diagnostics = tuple(sorted(diagnostics, key=_file_order))

@@ -33,6 +33,7 @@ BUILTIN_MODULES = (
     "archspec.builtin.norms",
     "archspec.builtin.activations",
     "archspec.builtin.datasets",
+    "archspec.builtin.named",
     "archspec.builtin.samples",
     "archspec.builtin.optimizers",
     "archspec.builtin.schedules",

@@ -1,4 +1,4 @@
-"""Writes the tables of docs/spec.md, the reference of the language, from its models: `python docs/make_spec.py`.
+"""Writes the tables of docs/spec.md and docs/data.md from the models of the options: `python docs/make_spec.py`.
 
 A table stands between `<!-- options: NAME -->` and `<!-- end -->`; all around it is written by hand.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import archspec
+from archspec.builtin.named import PublishedOptions
 from archspec.offers import Offer, Settings
 from archspec.spec.arch import ArchSpec
 from archspec.spec.describe import field_descriptions
@@ -22,7 +23,7 @@ from archspec.spec.schema import spec_schema
 from archspec.spec.settings import FieldShape, field_shapes
 from archspec.spec.widths import WidthRule
 
-PAGE = Path(__file__).parent / "spec.md"
+PAGE, DATA_PAGE = (Path(__file__).parent / name for name in ("spec.md", "data.md"))
 KINDS = ("stems", "blocks", "heads", "norms", "activations", "shortcuts", "attentions")
 _REGION = re.compile(r"(<!-- options: (\S+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
 _HEADINGS = ("option", "value", "default", "meaning")
@@ -39,8 +40,22 @@ _MOST_NAMED = 12
 
 
 def spec_page(text: str) -> str:
-    """The page with its tables written anew."""
-    tables = _tables(archspec.Plugins(installed=False))
+    """The reference of the language, with its tables written anew."""
+    return _write_tables(text, _tables(archspec.Plugins(installed=False)))
+
+
+def data_page(text: str) -> str:
+    """The page of data sets, with its tables written anew."""
+    offers = archspec.Plugins(installed=False).offers("datasets")
+    small = [offers[name] for name in ("digits", "fake")]
+    published = [offer for offer in offers.values() if issubclass(offer.options, PublishedOptions)]
+    tables = {name: _options_table(option_rows(offers[name].options)) for name in ("imagefolder", "table")}
+    groups = {"published": published, "small": small}
+    sections = {name: Section("data sets", group).text() for name, group in groups.items()}
+    return _write_tables(text, {**tables, **sections})
+
+
+def _write_tables(text: str, tables: dict[str, str]) -> str:
     found = [name for _, name, _ in _REGION.findall(text)]
     if sorted(found) != sorted(tables):
         raise SystemExit(f"the page must have each of these regions once: {', '.join(tables)}; it has {found}")
@@ -263,4 +278,5 @@ _cell = partial(re.sub, r"\s*\n\s*|\|", lambda found: r"\|" if found[0] == "|" e
 
 
 if __name__ == "__main__":
-    PAGE.write_text(spec_page(PAGE.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
+    for page, write in ((PAGE, spec_page), (DATA_PAGE, data_page)):
+        page.write_text(write(page.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")

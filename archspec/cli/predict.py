@@ -46,7 +46,7 @@ def _expand(path: Path) -> list[Path]:
     """A folder as the images below it."""
     if not is_folder(path):
         return [path]
-    from archspec.data.folder import images_below
+    from archspec.data.walk import images_below
 
     images = [path / name for name in images_below(path, path)]
     if not images:

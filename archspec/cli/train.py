@@ -53,7 +53,7 @@ class TrainOptions:
 
 @click.command()
 @click.argument("spec", required=False)
-@click.option("--data", metavar="NAME[:ROOT]", help="The data set.  [default: imagefolder, which reads ./data]")
+@click.option("--data", metavar="NAME[:ROOT]", help="The data set.  [default: the recipe's, or imagefolder: ./data]")
 @click.option("--recipe", metavar="NAME|FILE", help="How to train.  [default: default]")
 @click.option("--epochs", type=click.IntRange(1, 100_000), help="Passes over the training images.")
 @click.option("--batch-size", type=click.IntRange(2, 65_536), help="Images in a step.")
@@ -93,16 +93,16 @@ def train(
 
 def _new(options: TrainOptions, plugins: Plugins) -> Session:
     """From the command line to a session: each line hands its value to the next."""
-    from archspec.training.recipe import choose_data, load_recipe, split_overrides
+    from archspec.training.recipe import choose_data, load_training, split_overrides
     from archspec.training.run import check_new_run, new_run_path
 
     if options.spec is None:
         raise click.UsageError("Missing argument 'SPEC' (or --resume RUN).")
-    of_spec, of_recipe, of_data = split_overrides(options.overrides)
+    of_spec, _, of_data = split_overrides(options.overrides)
     spec = load_spec(options.spec, of_spec, plugins=plugins)
     plan_within_budget(spec)
-    recipe = load_recipe(options.recipe or "default", of_recipe, plugins)
-    choice = choose_data(options.data or "imagefolder", of_data, plugins)
+    recipe, named = load_training(options.recipe or "default", options.data, options.overrides, plugins)
+    choice = named or choose_data("imagefolder", of_data, plugins)
     out = new_run_path(spec.name) if options.out is None else Path(options.out)
     check_new_run(out)
     data = choice.data.offer.make(choice.data, recipe.seed)
@@ -120,18 +120,18 @@ def _new(options: TrainOptions, plugins: Plugins) -> Session:
 def _resumed(options: TrainOptions, path: str, plugins: Plugins) -> Session:
     """The session of a run directory. Settings given again must be those of the run."""
     from archspec.training.changes import refuse_changes
-    from archspec.training.recipe import choose_data, load_data, load_recipe, split_overrides
+    from archspec.training.recipe import load_data, load_training, split_overrides
     from archspec.training.run import open_run
 
     run = open_run(Path(path), plugins)
     if options.out is not None and Path(options.out).resolve() != run.path.resolve():
         raise RunError(f"`--resume {path}` goes on in its own directory, not in '{options.out}'")
-    of_spec, of_recipe, of_data = split_overrides(options.overrides)
+    of_spec, _, of_data = split_overrides(options.overrides)
     of_spec.append(f"head.classes={len(run.classes)}")
     spec = load_spec(options.spec or run.path / "spec.yaml", of_spec, plugins=plugins)
-    recipe = load_recipe(options.recipe or str(run.path / "recipe.yaml"), of_recipe, plugins)
-    own = run.path / "data.yaml"
-    choice = choose_data(options.data, of_data, plugins) if options.data else load_data(own, of_data, plugins)
+    named = options.recipe or str(run.path / "recipe.yaml")
+    recipe, given = load_training(named, options.data, options.overrides, plugins)
+    choice = given or load_data(run.path / "data.yaml", of_data, plugins)
     refuse_changes(run, spec, recipe, choice)
     data = run.data.data.offer.make(run.data.data, run.recipe.seed)
     from archspec.training import session as training
@@ -156,7 +156,8 @@ def _introduce(session: Session, spec_classes: int) -> None:
     if plan.logits_end is not None:
         say("", "the head ends in softmax: training takes the logits before it")
     sizes = ", ".join(f"{split} {len(index):,}" for split, index in data.splits.items())
-    say("data", f"{data.name} {data.root}: {sizes}; {len(data.classes)} classes")
+    root = f" {data.root}" if str(data.root) != data.name else ""
+    say("data", f"{data.name}{root}: {sizes}; {len(data.classes)} classes")
     for note in data.notes:
         say("", note)
     optimizer, schedule = recipe.optimizer, recipe.schedule.offer.name

@@ -31,7 +31,7 @@ def apply_override(document: Mapping, override: str, number: int = 1, prefix: st
         message = f"'{shorten(override)}' is not of the form path=value"
         raise DocumentError([Diagnostic(message, whole, hint="such as head.classes=10")])
     node = read_text(value, FILE, line=number, column=len(path) + 2, source=override)
-    column = len(prefix) + 1
+    column = len(prefix) + 1 if override.startswith(prefix) else 1
     keys = []
     for part in parts:
         column = override.index(part, column - 1) + 1

@@ -74,10 +74,10 @@ def field_shapes(model: type[Settings]) -> dict[str, FieldShape]:
 
 
 def _shape(annotation: Any, metadata: Iterable[Any]) -> FieldShape | None:
-    for marker in metadata:
-        if isinstance(marker, Offered):
-            return FieldShape(offered=marker, base=annotation)
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    for marker in metadata:
+        if isinstance(marker, Offered):  # on `Options`, or on `Options | None`
+            return FieldShape(offered=marker, base=arguments[0] if arguments else annotation)
     if origin is typing.Annotated:
         return _shape(arguments[0], arguments[1:])
     if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:

@@ -1,7 +1,8 @@
 """The test kit for authors of plugins: `check_block("ghost")` in a test holds an offer to what a spec relies on.
 
-Every check writes specs that hold the offer, with options drawn from its own model, and proves of each that the plan
-and the module that torch runs are one network. It needs no test runner, and leaves torch's random numbers as they were.
+A check of a network's part writes specs that hold the offer, with options drawn from its own model, and proves of each
+that the plan and the module that torch runs are one network. `check_dataset` opens a data set, with the options that it
+is given. No check needs a test runner, and each leaves torch's random numbers as they were.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from archspec.errors import ArchspecError
 from archspec.plugins import Plugins, default_plugins
 from archspec.spec.dump import data_to_yaml
 from archspec.testing.cases import Bench, Fault, Impossible
+from archspec.testing.datasets import check_dataset
 from archspec.testing.proofs import prove
 
 __all__ = [
     "check_activation",
     "check_attention",
     "check_block",
+    "check_dataset",
     "check_head",
     "check_norm",
     "check_shortcut",

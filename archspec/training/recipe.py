@@ -55,6 +55,8 @@ class Recipe(Settings):
     channels_last: bool = True
     """Keep the pixels' channels together in memory, which convolutions like."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    data: Annotated[Options | None, Offered("datasets")] = None
+    """The data set, with its options; `--data` takes the place of it."""
 
 
 class DataChoice(Settings):
@@ -80,6 +82,10 @@ def load_recipe(recipe: str, overrides: Iterable[str], plugins: Plugins) -> Reci
         ArchspecError: there is no such recipe; a DocumentError, if it is wrong.
 
     """
+    return read_settings(Recipe, _open_recipe(recipe, overrides), plugins)
+
+
+def _open_recipe(recipe: str, overrides: Iterable[str]) -> Mapping:
     path = Path(recipe)
     if not is_file(path):
         path = recipe_files().get(recipe, path)
@@ -87,7 +93,32 @@ def load_recipe(recipe: str, overrides: Iterable[str], plugins: Plugins) -> Reci
         match = closest(recipe, recipe_names())
         help = f"did you mean '{match}'?" if match else f"known recipes: {', '.join(recipe_names())}"
         raise ArchspecError(f"there is no recipe '{recipe}'", help=help)
-    return read_settings(Recipe, open_document(path, overrides, recipe_files, "recipe."), plugins)
+    return open_document(path, overrides, recipe_files, "recipe.")
+
+
+def load_training(
+    recipe: str, data: str | None, overrides: Iterable[str], plugins: Plugins
+) -> tuple[Recipe, DataChoice | None]:
+    """A recipe, and apart from it the data set: that of `--data`, else the recipe's; None where neither names one.
+
+    `overrides` are `recipe.path=value` and `data.path=value` texts.
+
+    Raises:
+        ArchspecError: as `load_recipe` and `choose_data`.
+
+    """
+    _, of_recipe, of_data = split_overrides(overrides)
+    document = _open_recipe(recipe, of_recipe)
+    if data is None and "data" in document.entries:
+        for number, override in enumerate(of_data, start=1):
+            apply_override(document, override, number)
+    settings = read_settings(Recipe, document, plugins)
+    choice = choose_data(data, of_data, plugins) if data is not None else _own_data(settings)
+    return settings.model_copy(update={"data": None}), choice
+
+
+def _own_data(recipe: Recipe) -> DataChoice | None:
+    return _absolute(DataChoice(data=recipe.data)) if recipe.data is not None else None
 
 
 def choose_data(choice: str, overrides: Iterable[str], plugins: Plugins) -> DataChoice:
@@ -100,17 +131,21 @@ def choose_data(choice: str, overrides: Iterable[str], plugins: Plugins) -> Data
     name, colon, root = choice.partition(":")
     known = plugins.offers("datasets")
     if name not in known:
-        looks_like_path = is_folder(choice) or any(mark in choice for mark in "/\\.")
-        match = closest(name, known)
-        help = (
-            f"write `--data imagefolder:{choice}`" if looks_like_path else f"did you mean '{match}'?" if match else None
-        )
-        raise ArchspecError(f"unknown data set '{choice}'", help=help or plugins.known("datasets"))
+        help = _guess_data(choice, closest(name, known)) or plugins.known("datasets")
+        raise ArchspecError(f"unknown data set '{choice}'", help=help)
     place = Place("--data", 1, 1, len(choice), choice)
     options = Mapping(place, {"type": Entry(place, Scalar(name, place))})
     if colon:
         options.entries["root"] = Entry(place, Scalar(root, place))
     return _read_data(Mapping(place, {"data": Entry(place, options)}), overrides, plugins)
+
+
+def _guess_data(choice: str, match: str | None) -> str | None:
+    if is_file(choice) and choice.lower().endswith((".csv", ".tsv", ".jsonl", ".parquet")):
+        return f"write `--data table:{choice}`"
+    if is_folder(choice) or any(mark in choice for mark in "/\\."):
+        return f"write `--data imagefolder:{choice}`"
+    return f"did you mean '{match}'?" if match else None
 
 
 def load_data(path: Path, overrides: Iterable[str], plugins: Plugins) -> DataChoice:

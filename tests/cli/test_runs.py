@@ -172,7 +172,7 @@ def test_data_sample_json(cli, tmp_path):
 def test_plugins_list_json(cli):
     found = cli("plugins", "list", "--json").json
     assert {"sgd", "adamw"} <= {offer["name"] for offer in found["offers"]["optimizers"]}
-    assert [offer["name"] for offer in found["offers"]["datasets"]] == ["imagefolder"]
+    assert {"imagefolder", "table"} <= {offer["name"] for offer in found["offers"]["datasets"]}
     assert all(offer["summary"] and offer["origin"] for kind in found["offers"].values() for offer in kind)
     assert all(plugin["problem"] is None for plugin in found["plugins"] if plugin["distribution"] == "archspec")
     text = cli("plugins", "list").out

@@ -1,13 +1,18 @@
 """Which images a folder holds, in which split, under which label."""
 
+import sys
+import unicodedata
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from archspec.data.folder import open_folder
+from archspec.data.walk import SUFFIXES
 
 
-def open_(root, validation=0.15, test=0.15, seed=0):
-    return open_folder(root, validation, test, seed)
+def open_(root, validation=0.15, test=0.15, seed=0, unknown="error"):
+    return open_folder(root, validation, test, seed, unknown)
 
 
 def files(data, split):
@@ -23,8 +28,8 @@ def labelled(data, split):
     }
 
 
-@pytest.mark.parametrize("train", ["train", "Train", "TRAINING"])
-@pytest.mark.parametrize("validation", ["val", "valid", "validation", "Val", "VALIDATION"])
+@pytest.mark.parametrize("train", ["train", "Train", "TRAINING", "training_set", "train-images"])
+@pytest.mark.parametrize("validation", ["val", "valid", "validation", "Val", "VALIDATION", "dev", "eval", "valid_set"])
 def test_split_folders_are_known_by_their_usual_names_in_any_case(make_folder, train, validation):
     root = make_folder(
         {f"{train}/b": 2, f"{train}/a": 3, f"{validation}/a": 1, f"{validation}/b": 2, "Test/a": 1, "Test/b": 3}
@@ -135,3 +140,99 @@ def test_relabelling_matches_classes_by_name(make_folder):
     data = open_(make_folder({"train/a": 2, "train/c": 1, "val/a": 1, "val/c": 1}))
     assert data.splits["train"].relabel(data.classes, ("c", "b", "a")).labels.tolist() == [2, 2, 0]
     assert data.splits["train"].labels.tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_unknown_classes_are_left_out_on_request_and_said(make_folder, split):
+    layout = {"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 1, "test/a": 1, "test/b": 1, f"{split}/zebra": 3}
+    data = open_(make_folder(layout), unknown="skip")
+    assert data.classes == ("a", "b")
+    long = {"val": "validation"}.get(split, split)
+    assert data.splits[long].labels.tolist() == [0, 1]
+    assert data.notes == (f"the {long} split has classes that training lacks, zebra: 3 images left out",)
+
+
+def test_an_empty_folder_of_an_unknown_class_is_said(make_folder):
+    data = open_(make_folder({"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 1, "val/zebra": 0}))
+    assert data.notes == ("the validation split has classes that training lacks, zebra: without images",)
+
+
+def test_what_systems_leave_behind_is_no_class(make_folder):
+    root = make_folder({"a": 20, "b": 20, "__MACOSX/a": 3, "@eaDir/a": 2, "$RECYCLE.BIN": 1})
+    assert open_(root).classes == ("a", "b")
+    root = make_folder(
+        {"train/a": 2, "train/b": 2, "train/__MACOSX": 1, "val/a": 1, "val/b": 1, "__MACOSX/x": 1}, "two"
+    )
+    (root / "train" / "a" / "Thumbs.db").write_bytes(b"x")
+    data = open_(root)
+    assert data.classes == ("a", "b")
+    assert data.notes == ()
+
+
+def test_folders_beside_the_splits_and_images_outside_of_classes_are_said(make_folder):
+    root = make_folder({"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 1, "extra/a": 2, "": 1, "train": 3, "val": 1})
+    where = "itself, in no class folder, and"
+    assert open_(root).notes == (
+        "beside the splits, extra is left out",
+        f"1 image lies in '{root}' {where} is left out",
+        f"3 images lie in '{root / 'train'}' {where} are left out",
+        f"1 image lies in '{root / 'val'}' {where} is left out",
+    )
+
+
+def test_a_class_may_be_called_train_or_test(make_folder):
+    """Trains, as in the classes of COCO."""
+    data = open_(make_folder({"bus": 10, "train": 10, "car": 10}))
+    assert data.classes == ("bus", "car", "train")
+    assert open_(make_folder({"bus": 10, "test": 10}, "two")).classes == ("bus", "test")
+
+
+def test_names_are_one_whether_their_accents_are_composed_or_not(make_folder):
+    """macOS writes an `ä` as two characters, and a split may come from there."""
+    apart = unicodedata.normalize("NFD", "Käse")
+    data = open_(make_folder({f"train/{apart}": 2, "train/b": 2, "val/Käse": 1, "val/b": 1}))
+    assert set(data.classes) == {"Käse", "b"}
+    assert len(data.splits["validation"]) == 2
+
+
+def test_links_to_folders_and_files_are_followed(make_folder):
+    elsewhere = make_folder({"more/deep": 3, "one": 1}, "elsewhere")
+    root = make_folder({"train/a": 1, "train/b": 1, "val/a": 1, "val/b": 1})
+    (root / "train" / "c").symlink_to(elsewhere / "more")
+    (root / "train" / "a" / "inner").symlink_to(elsewhere / "more")
+    (root / "train" / "b" / "linked.png").symlink_to(elsewhere / "one" / "000.png")
+    data = open_(root)
+    assert np.bincount(data.splits["train"].labels).tolist() == [4, 2, 3]
+    assert all(path.is_file() for path in files(data, "train"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such a name")
+def test_names_of_images_need_no_unicode(make_folder):
+    root = make_folder({"train/a": 1, "train/b": 1, "val/a": 1, "val/b": 1})
+    (root / "train" / "a" / "000.png").rename(root / "train" / "a" / "caf\udce9.png")
+    data = open_(root)
+    assert data.splits["train"].file(0).is_file()
+
+
+def test_every_suffix_that_pillow_opens_counts():
+    """But for documents, films and scientific files, of which Pillow shows a page, a frame or a plane at most."""
+    Image.init()
+    no_photos = {".pdf", ".eps", ".ps", ".mpg", ".mpeg", ".emf", ".wmf", ".iim", ".ftc", ".ftu", ".gbr", ".pcd", ".pxr"}
+    no_photos |= {".fit", ".fits", ".h5", ".hdf", ".grib", ".bufr", ".fpx", ".mic", ".im", ".ras", ".palm", ".wal"}
+    known = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    assert known - set(SUFFIXES) <= no_photos
+    assert {".jpg", ".heic", ".tiff"} <= set(SUFFIXES)
+
+
+def test_the_classes_and_labels_are_those_of_torchvisions_image_folder(shared):
+    root = shared / "data" / "clothing"
+    if not root.is_dir():
+        pytest.skip("the data is not here")
+    datasets = pytest.importorskip("torchvision.datasets")
+    data = open_(root)
+    for split in ("train", "validation", "test"):
+        theirs = datasets.ImageFolder(root / split)
+        assert data.classes == tuple(theirs.classes)
+        ours = dict(zip(map(str, files(data, split)), data.splits[split].labels.tolist(), strict=True))
+        assert ours == dict(theirs.samples)
+    assert data.notes == ()

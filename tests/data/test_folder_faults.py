@@ -6,9 +6,9 @@ from archspec.data.folder import open_folder
 from archspec.errors import DataError
 
 
-def fault(root):
+def fault(root, unknown="error"):
     with pytest.raises(DataError) as caught:
-        open_folder(root, 0.15, 0.15, 0)
+        open_folder(root, 0.15, 0.15, 0, unknown)
     return caught.value
 
 
@@ -36,7 +36,7 @@ def test_an_empty_folder(tmp_path, inside):
 
 def test_images_without_class_folders(make_folder):
     root = make_folder({"": 5})
-    assert str(root) in fault(root).message
+    assert fault(root).message == f"the data folder '{root}' holds no class folders, only images"
 
 
 @pytest.mark.parametrize("layout", [{"only": 5}, {"train/only": 5, "val/only": 2}])
@@ -62,7 +62,8 @@ def test_a_class_that_training_lacks(make_folder, split):
     error = fault(root)
     assert str(root / split / "zebra") in error.message
     assert error.file == str(root / split / "zebra")
-    assert error.help == "the training split's classes are a, b"
+    known = "the training split's classes are a, b"
+    assert error.help == f"{known}; or leave such images out: --set data.unknown=skip"
 
 
 def test_a_split_without_images(make_folder):
@@ -81,6 +82,48 @@ def test_splits_without_training_are_not_taken_for_classes(make_folder):
     """Else a network would learn to tell `test` from `val`."""
     root = make_folder({"val/cat": 3, "val/dog": 3, "test/cat": 3, "test/dog": 3})
     assert "train" in fault(root).message
+
+
+@pytest.mark.parametrize(
+    "layout", [{"cat": 3, "dog": 3, "test/cat": 2, "test/dog": 2}, {"images/cat": 3, "val/cat": 3, "test/cat": 3}]
+)
+def test_a_split_beside_classes_is_no_class(make_folder, layout):
+    root = make_folder(layout)
+    assert "and no train folder" in fault(root).message
+
+
+def test_a_misspelt_class_gets_a_guess(make_folder):
+    root = make_folder({"train/tulip": 2, "train/rose": 2, "val/Tulip": 1, "val/rose": 1})
+    assert fault(root).help == (
+        "did you mean 'tulip'? the training split's classes are rose, tulip; "
+        "or leave such images out: --set data.unknown=skip"
+    )
+
+
+def test_a_split_of_unknown_classes_alone(make_folder):
+    root = make_folder({"train/a": 2, "train/b": 2, "val/zebra": 1})
+    assert fault(root, "skip").message == f"the validation split '{root / 'val'}' holds no images of a known class"
+
+
+@pytest.mark.parametrize("target", [".", "..", "../.."])
+def test_a_link_that_leads_back_is_named(make_folder, target):
+    root = make_folder({"train/a/deep": 2, "train/b": 2, "val/a": 1, "val/b": 1})
+    (root / "train" / "a" / "deep" / "loop").symlink_to(target)
+    assert fault(root).message.endswith("leads back to a folder that holds it")
+
+
+def test_a_link_to_itself_is_no_folder(make_folder):
+    root = make_folder({"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 1})
+    (root / "train" / "a" / "loop").symlink_to("loop")
+    assert len(open_folder(root, 0.15, 0.15, 0).splits["train"]) == 4
+
+
+def test_a_link_that_leads_nowhere_is_an_image_that_is_not_there(make_folder):
+    root = make_folder({"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 1})
+    (root / "train" / "a" / "gone.png").symlink_to(root / "nowhere.png")
+    index = open_folder(root, 0.15, 0.15, 0).splits["train"]
+    with pytest.raises(DataError, match=r"there is no image '.*gone\.png'"):
+        index.size(2)
 
 
 def test_too_few_images_to_keep_any_for_validation(make_folder):

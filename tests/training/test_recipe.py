@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from archspec.errors import ArchspecError, DocumentError
-from archspec.training.recipe import choose_data, load_recipe, recipe_names, split_overrides
+from archspec.training.recipe import choose_data, load_recipe, load_training, recipe_names, split_overrides
 
 
 def faults(name, overrides, plugins):
@@ -144,3 +144,81 @@ def test_an_unknown_option_of_the_data_set_is_shown_at_its_place(plugins):
     (found,) = caught.value.diagnostics
     assert found.hint == "did you mean 'validation'?"
     assert (found.place.file, found.place.line, found.place.column) == ("--set", 1, 6)
+
+
+@pytest.fixture
+def recipe_with(tmp_path):
+    """Writes a recipe that holds this, and returns its path."""
+
+    def write(text):
+        path = tmp_path / "mine.yaml"
+        path.write_text(f"epochs: 3\n{text}\n")
+        return str(path)
+
+    return write
+
+
+def test_a_recipe_may_name_its_data(recipe_with, plugins, tmp_path):
+    path = recipe_with(f"data: {{type: table, root: {tmp_path}/labels.csv, thresholds: [1, 2.5]}}")
+    recipe, choice = load_training(path, None, ["recipe.epochs=5", "data.validation=0.3"], plugins)
+    assert (recipe.epochs, recipe.data) == (5, None)  # what a run keeps apart
+    assert choice.data.offer.name == "table"
+    assert (choice.data.root, choice.data.thresholds) == (f"{tmp_path}/labels.csv", (1, 2.5))
+    assert choice.data.validation == 0.3
+    assert load_recipe(path, ["recipe.data.root=x.csv"], plugins).data.root == "x.csv"
+
+
+def test_a_bare_name_of_data_has_options_by_override(recipe_with, plugins, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    choice = load_training(recipe_with("data: imagefolder"), None, ["data.root=photos"], plugins)[1]
+    assert choice.data.root == str(tmp_path / "photos")
+
+
+def test_data_of_the_command_line_takes_the_place_of_the_recipes(recipe_with, plugins, tmp_path):
+    path = recipe_with("data: {type: table, root: labels.csv, thresholds: [1]}")
+    choice = load_training(path, f"imagefolder:{tmp_path}", ["data.test=0.1"], plugins)[1]
+    assert choice == choose_data(f"imagefolder:{tmp_path}", ["data.test=0.1"], plugins)
+
+
+def test_a_recipe_without_data_leaves_it_to_the_caller(plugins):
+    recipe, choice = load_training("default", None, ["data.test=0.1"], plugins)
+    assert choice is None
+    assert recipe == load_recipe("default", (), plugins)
+
+
+def test_a_recipe_inherits_its_data(recipe_with, plugins, tmp_path):
+    recipe_with("data: {type: table, root: labels.csv, label: kind}")
+    (tmp_path / "child.yaml").write_text("extends: mine.yaml\ndata: {label: species}\n")
+    choice = load_training(str(tmp_path / "child.yaml"), None, (), plugins)[1]
+    assert (Path(choice.data.root).name, choice.data.label) == ("labels.csv", "species")
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "place", "message", "hint"),
+    [
+        ("data: tabel", [], ("mine.yaml", 2, 7), "unknown dataset 'tabel'", "did you mean 'table'?"),
+        ("data: {type: table}", [], ("mine.yaml", 2, 7), "'data' has no 'root'", ""),
+        ("data: {type: imagefolder, rot: x}", [], ("mine.yaml", 2, 27), "unknown key 'rot'", "did you mean 'root'?"),
+        ("data:\n  type: imagefolder\n  test: many", [], ("mine.yaml", 4, 9), "'data.test' must be a number", ""),
+        ("data: imagefolder", ["data.tset=1"], ("--set", 1, 6), "unknown key 'tset'", "did you mean 'test'?"),
+        ("data: imagefolder", ["data.root=x", "data.test=7"], ("--set", 2, 11), "must be less than 0.5, not 7", ""),
+        ("data: {type: table, root: x, thresholds: [2, 1]}", [], ("mine.yaml", 2, 7), "that do not rise", ""),
+        ("data: null", [], ("mine.yaml", 2, 7), "'data' must name a dataset, not nothing", ""),
+    ],
+)
+def test_data_that_is_wrong_in_a_recipe_is_shown_at_its_place(
+    recipe_with, plugins, text, overrides, place, message, hint
+):
+    with pytest.raises(DocumentError) as caught:
+        load_training(recipe_with(text), None, overrides, plugins)
+    (found,) = caught.value.diagnostics
+    assert message in found.message
+    assert found.hint == hint
+    assert (Path(found.place.file).name, found.place.line, found.place.column) == place
+
+
+def test_a_table_gets_the_hint_to_write_table(plugins, tmp_path):
+    (tmp_path / "labels.csv").write_text("path,label\n")
+    with pytest.raises(ArchspecError) as caught:
+        choose_data(f"{tmp_path}/labels.csv", (), plugins)
+    assert caught.value.help == f"write `--data table:{tmp_path}/labels.csv`"

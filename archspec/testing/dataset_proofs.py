@@ -1,0 +1,194 @@
+"""What an opened data set promises, proved of its classes and splits, of its images, its memory, and by workers."""
+
+from __future__ import annotations
+
+import gc
+import pickle
+import types
+import weakref
+from collections.abc import Iterator
+from traceback import clear_frames
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from archspec.data.index import TRAIN, VALIDATION, ImageData, ImageIndex
+from archspec.data.loader import Batch, Loader
+from archspec.data.preprocessing import Reading, preprocessing_for
+from archspec.data.splits import SPLITS
+from archspec.data.transforms import EvaluationTransform
+from archspec.spec.arch import InputSpec
+from archspec.testing.cases import Fault
+
+_READ = 32
+"""So many images of a split are read, spread over it."""
+_FEW = 16
+"""A container of fewer entries is none that grows with the images."""
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+def prove_data(data: ImageData) -> None:
+    """Classes and splits fit each other."""
+    _prove_classes(data.classes)
+    unknown = [split for split in data.splits if split not in SPLITS]
+    if unknown:
+        raise Fault(f"it has a split '{unknown[0]}'; splits are called {', '.join(SPLITS)}")
+    for split in (TRAIN, VALIDATION):
+        if split not in data.splits:
+            raise Fault(f"it has no {split} split")
+    for split, index in data.splits.items():
+        _prove_index(split, index, len(data.classes))
+    lacking = set(range(len(data.classes))) - set(np.unique(data.splits[TRAIN].labels).tolist())
+    if lacking:
+        raise Fault(f"its training split has no image of the class '{data.classes[min(lacking)]}'")
+    if not isinstance(data.notes, tuple) or not all(isinstance(note, str) for note in data.notes):
+        raise Fault("its `notes` must be a tuple of sentences")
+    _prove_disjoint(data)
+
+
+def _prove_classes(classes: Any) -> None:
+    if not isinstance(classes, tuple) or not all(isinstance(name, str) for name in classes):
+        raise Fault("its `classes` must be a tuple of names")
+    if len(classes) < 2:
+        raise Fault(f"it has {len(classes)} classes, and a classifier needs two")
+    if not all(name.strip() for name in classes):
+        raise Fault("the name of a class is empty")
+    twice = [name for name in classes if classes.count(name) > 1] if len(set(classes)) < len(classes) else []
+    if twice:
+        raise Fault(f"two classes are called '{twice[0]}'")
+
+
+def _prove_index(split: str, index: Any, classes: int) -> None:
+    if not isinstance(index, ImageIndex):
+        raise Fault(f"its {split} split is a {type(index).__name__}, not an archspec.data.ImageIndex")
+    if not len(index):
+        raise Fault(f"its {split} split is empty")
+    least, most = int(index.labels.min()), int(index.labels.max())
+    if least < 0 or most >= classes:
+        wrong = least if least < 0 else most
+        raise Fault(f"its {split} split has the label {wrong}, and labels go from 0 to {classes - 1}")
+    least, most = int(index.numbers.min()), int(index.numbers.max())
+    if least < 0 or most >= len(index.source):
+        wrong = least if least < 0 else most
+        raise Fault(f"its {split} split asks for the image {wrong} of a source of {len(index.source)}")
+
+
+def _prove_disjoint(data: ImageData) -> None:
+    """No image stands twice, in one split or in two: it would be tested on what it was trained on."""
+    seen: dict[str, str] = {}
+    for split, index in data.splits.items():
+        for position in range(len(index)):
+            name = index.name(position)
+            if name in seen:
+                where = f"twice in the {split} split" if seen[name] == split else f"in {seen[name]} and in {split}"
+                raise Fault(f"the image '{name}' is {where}, or two images have one name")
+            seen[name] = split
+
+
+def prove_images(data: ImageData) -> None:
+    """An image is the same each time, in the mode that is asked for, and in the process that it was sent to."""
+    for split, index in data.splits.items():
+        sent = _send(split, index)
+        if sent.fingerprint() != index.fingerprint():
+            raise Fault(f"its {split} split has another fingerprint after a pickle")
+        if index.source.digest(index.numbers[1:]) == index.source.digest(index.numbers):
+            raise Fault(f"the digest of its {split} split does not tell other images from these")
+        for position in _spread(index):
+            _prove_image(index, sent, position)
+
+
+def _send(split: str, index: ImageIndex) -> ImageIndex:
+    try:
+        sent: ImageIndex = pickle.loads(pickle.dumps(index))
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise Fault(f"its {split} split cannot be sent to a loader's process: {what}") from error
+    return sent
+
+
+def _prove_image(index: ImageIndex, sent: ImageIndex, position: int) -> None:
+    name = index.name(position)
+    if sent.name(position) != name:
+        raise Fault(f"the image '{name}' is called '{sent.name(position)}' after a pickle")
+    for channels, mode in _MODES.items():
+        image = read_image(index, position, channels)
+        if image.mode != mode:
+            raise Fault(f"the image '{name}' comes as {image.mode}, where {mode} was asked for")
+        if image.size != tuple(index.size(position)):
+            raise Fault(f"the image '{name}' has {image.size} pixels, and {tuple(index.size(position))} were said")
+    first = read_image(index, position, 3).tobytes()
+    if read_image(index, position, 3).tobytes() != first:
+        raise Fault(f"the image '{name}' is another one each time that it is read")
+    if read_image(sent, position, 3).tobytes() != first:
+        raise Fault(f"the image '{name}' is another one after a pickle")
+
+
+def read_image(index: ImageIndex, position: int, channels: int) -> Image.Image:
+    """An image, as the loader asks for it; whatever goes wrong is a fault."""
+    try:
+        image = index.read(position, Reading(channels))
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise Fault(f"the image '{index.name(position)}' cannot be read in {channels} channels: {what}") from error
+    if not isinstance(image, Image.Image):
+        raise Fault(f"the image '{index.name(position)}' comes as {type(image).__name__}, not as a Pillow image")
+    return image
+
+
+def prove_memory(data: ImageData) -> None:
+    """An index is arrays: no Python object for each image, and no image that is kept once it was read."""
+    for split, index in data.splits.items():
+        images = len(index.source)
+        for found in _held_by(index.source):
+            count = found.size if isinstance(found, np.ndarray) else len(found)
+            if count >= max(_FEW, images):
+                what = "an array of objects" if isinstance(found, np.ndarray) else f"a {type(found).__name__}"
+                raise Fault(f"its {split} split keeps {what} of {count} entries for {images} images; use an array")
+        kept = weakref.ref(read_image(index, 0, 3))
+        gc.collect()
+        if kept() is not None:
+            raise Fault(f"its {split} split keeps the images that were read")
+
+
+def _held_by(source: Any) -> Iterator[Any]:
+    """The containers of objects that can be reached from a source, but through modules, classes and functions."""
+    beyond = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType)
+    seen: set[int] = set()
+    waiting = [source]
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen or isinstance(one, beyond):
+            continue
+        seen.add(id(one))
+        if isinstance(one, list | tuple | dict | set | frozenset) or (
+            isinstance(one, np.ndarray) and one.dtype.hasobject
+        ):
+            yield one
+        waiting += gc.get_referents(one)
+
+
+def prove_workers(data: ImageData) -> None:
+    """Two processes give the batches that none gives."""
+    preprocessing = preprocessing_for(InputSpec(channels=3, size=(16, 16)), 1.0, None, None)
+    for split, index in data.splits.items():
+        some = index.select(_spread(index))
+        one, two = (_batches(split, some, preprocessing, workers) for workers in (0, 2))
+        for ours, theirs in zip(one, two, strict=True):
+            if not (torch.equal(ours.images, theirs.images) and torch.equal(ours.labels, theirs.labels)):
+                raise Fault(f"its {split} split gives other batches in loader processes")
+
+
+def _batches(split: str, index: ImageIndex, preprocessing: Any, workers: int) -> list[Batch]:
+    transform = EvaluationTransform(preprocessing)
+    try:
+        return list(Loader(index, preprocessing.reading, transform, batch_size=8, workers=workers).epoch())
+    except Exception as error:
+        what = str(error).strip().splitlines()[-1]  # a worker's error holds its traceback
+        clear_frames(error.__traceback__)  # they hold the loader, whose processes end with it
+    raise Fault(f"its {split} split cannot be read by {workers} loader processes: {what}")
+
+
+def _spread(index: ImageIndex) -> np.ndarray:
+    return np.unique(np.linspace(0, len(index) - 1, _READ).astype(np.int64))

@@ -1,0 +1,119 @@
+"""The check of a data set: opened twice, under two seeds, and read by none and by two workers."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from textwrap import indent
+from typing import Any
+
+import numpy as np
+import torch
+
+from archspec.data.index import ImageData
+from archspec.errors import ArchspecError
+from archspec.offers import Options
+from archspec.plugins import Plugins, default_plugins
+from archspec.spec.dump import data_to_yaml
+from archspec.spec.settings import default_options
+from archspec.testing.cases import Fault
+from archspec.testing.dataset_proofs import prove_data, prove_images, prove_memory, prove_workers
+
+
+def check_dataset(
+    name: str, *, plugins: Plugins | None = None, options: Mapping[str, Any] | None = None, seed: int = 0
+) -> None:
+    """A data set keeps what training relies on: classes, labels, splits, and the same images every time.
+
+    `options` are written as in a recipe; a data set that reads files needs a `root` that holds a few. Images are read
+    from all over every split, 32 of each at most. Without `plugins`, the offer is one of an installed package.
+
+    Raises:
+        AssertionError: the offer broke a promise.
+        PluginError: there is no such offer.
+        DocumentError: an option is wrong.
+        DataError: the offer says that it cannot open the data.
+
+    """
+    held = default_options("datasets", name, plugins or default_plugins(), **(options or {}))
+    try:
+        with torch.random.fork_rng(devices=[]):
+            _prove(held, seed)
+    except Fault as fault:
+        said = f"\nwith these options:\n{indent(data_to_yaml(dict(options)), '    ')}" if options else ""
+        raise AssertionError(f"dataset '{name}' of {held.offer.origin}: {fault}{said}") from fault.__cause__
+
+
+def _prove(options: Options, seed: int) -> None:
+    data = _open(options, seed)
+    prove_data(data)
+    with _global_randomness_left_alone():  # not the first time, which imports, and an import may draw
+        again, other = _open(options, seed), _open(options, seed + 1)
+    _prove_again(data, again, seed)
+    _prove_other_seed(data, other)
+    prove_images(data)
+    prove_memory(data)
+    prove_workers(data)
+
+
+def _open(options: Options, seed: int) -> ImageData:
+    try:
+        data = options.offer.make(options, seed)
+    except ArchspecError:
+        raise
+    except Exception as error:
+        raise Fault(f"opening it fails: {type(error).__name__}: {error}") from error
+    if not isinstance(data, ImageData):
+        raise Fault(f"it opens as {type(data).__name__}, not as archspec.data.ImageData")
+    return data
+
+
+@contextmanager
+def _global_randomness_left_alone() -> Iterator[None]:
+    """Training draws from torch's generator: what a data set takes out of it would change the network."""
+    before = _random_states()
+    yield
+    for name, state in _random_states().items():
+        if state != before[name]:
+            raise Fault(f"opening it moves the global random numbers of {name}; draw from a generator of your own")
+
+
+def _random_states() -> dict[str, Any]:
+    legacy = np.random.get_state(legacy=False)
+    return {
+        "torch": torch.get_rng_state().numpy().tobytes(),
+        "numpy": (legacy["state"]["key"].tobytes(), legacy["state"]["pos"]),
+        "random": random.getstate(),
+    }
+
+
+def _prove_again(data: ImageData, again: ImageData, seed: int) -> None:
+    """The same seed gives the same data set."""
+    if again.classes != data.classes:
+        raise Fault(f"opened twice with seed {seed}, it has other classes")
+    if list(again.splits) != list(data.splits):
+        raise Fault(f"opened twice with seed {seed}, it has other splits")
+    for split, index in data.splits.items():
+        if index.fingerprint() != again.splits[split].fingerprint():
+            raise Fault(f"opened twice with seed {seed}, its {split} split holds other images, labels or another order")
+
+
+def _prove_other_seed(data: ImageData, other: ImageData) -> None:
+    """Another seed moves images between drawn splits, and changes nothing else."""
+    if (other.classes, set(other.splits)) != (data.classes, set(data.splits)):
+        raise Fault("another seed gives it other classes or splits")
+    if data.drawn:
+        if _everything(data) != _everything(other):
+            raise Fault("another seed gives it other images, and not just other splits of the same ones")
+        return
+    for split, index in data.splits.items():
+        if index.fingerprint() != other.splits[split].fingerprint():
+            raise Fault(f"another seed changes its {split} split, and it does not say that splits are `drawn`")
+
+
+def _everything(data: ImageData) -> list[tuple[str, int]]:
+    indexes = data.splits.values()
+    return sorted(
+        (index.name(position), int(index.labels[position])) for index in indexes for position in range(len(index))
+    )
