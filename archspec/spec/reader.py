@@ -276,12 +276,14 @@ class _Reader:  # events are Any: PyYAML's stubs make every mark optional
     def syntax_error(self, error: yaml.MarkedYAMLError) -> DocumentError:
         problem, context = error.problem or "this is not YAML", error.context or ""
         mark = error.problem_mark or error.context_mark
+        place = self.place(mark.line, mark.column, 1) if mark else None
+        if "nesting depth" in problem:  # libyaml has a limit of its own from 0.2.6 on, and may come to it first
+            return DocumentError([*self.repeated, Diagnostic(f"nested deeper than {MAX_DEPTH} levels", place)])
         hint = next((hint for words, hint in _SYNTAX_HINTS.items() if words in problem), "")
         if error.context_mark and "flow" in context and not hint:
             opened = error.context_mark
             shift = self.column if opened.line == 0 else 1
             hint = f"it opens at line {opened.line + self.line}, column {opened.column + shift}"
-        place = self.place(mark.line, mark.column, 1) if mark else None
         problem = problem.replace("did not find expected", "expected")
         return DocumentError([*self.repeated, Diagnostic(f"not YAML: {problem} {context}".rstrip(), place, hint=hint)])
 
