@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from archspec import errors
+    from archspec.data.augmentation import TransformOptions
     from archspec.hookspecs import Offers, hookimpl
     from archspec.network.compile import Network, build_network, compile_network
     from archspec.offers import Offer, Offered, Options, Settings
@@ -43,6 +44,7 @@ _HOMES = {
     "Settings": "archspec.offers",
     "StemOptions": "archspec.spec.parts",
     "Style": "archspec.spec.parts",
+    "TransformOptions": "archspec.data.augmentation",
     "Value": "archspec.plan.builder",
     "build_network": "archspec.network.compile",
     "compile_network": "archspec.network.compile",
@@ -70,6 +72,7 @@ __all__ = [
     "Settings",
     "StemOptions",
     "Style",
+    "TransformOptions",
     "Value",
     "build_network",
     "compile_network",

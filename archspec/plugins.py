@@ -34,6 +34,7 @@ BUILTIN_MODULES = (
     "archspec.builtin.activations",
     "archspec.builtin.datasets",
     "archspec.builtin.samples",
+    "archspec.builtin.transforms",
     "archspec.builtin.optimizers",
     "archspec.builtin.schedules",
 )

@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
+from archspec.data.augmentation import Interpolation, Share
 from archspec.errors import DataError
 from archspec.offers import Settings
 from archspec.spec.arch import InputSpec
 
-Share = Annotated[float, Field(gt=0, le=1)]
 Level = Annotated[int, Field(ge=0, le=255)]
+Resize = Literal["crop", "stretch", "pad"]
 
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _GREY_MEAN, _GREY_STD = (0.449,), (0.226,)
-
-
-class Augmentation(Settings):
-    """What training does to an image: a random part of it, resized, and perhaps mirrored."""
-
-    scale: tuple[Share, Share] = (0.5, 1.0)
-    """The part's area as a share of the image's: least and most. ImageNet's recipes use [0.08, 1]."""
-    ratio: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (3 / 4, 4 / 3)
-    """The part's width over its height: least and most."""
-    flip: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """How often it is mirrored left to right. Digits and letters want 0."""
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Augmentation:
-        for name in ("scale", "ratio"):
-            least, most = getattr(self, name)
-            if least > most:
-                raise ValueError(f"has a `{name}` of [{least}, {most}], whose least is more than its most")
-        return self
 
 
 @dataclass(frozen=True)
@@ -47,7 +29,7 @@ class Reading:
 
 
 class Preprocessing(Settings):
-    """What evaluation does: the shorter side resized, the middle cut out, values normalised. Kept in checkpoints."""
+    """What evaluation does: the image resized, the middle cut out, values normalised. Kept in checkpoints."""
 
     channels: int
     size: tuple[int, int]
@@ -59,6 +41,13 @@ class Preprocessing(Settings):
     """Of each channel, for values from 0 to 1."""
     background: tuple[Level, Level, Level] = (255, 255, 255)
     """Red, green and blue under what is transparent, where the network has no channel for it."""
+    resize: Resize = "crop"
+    """How an image of other proportions is resized: `crop` until it covers the size, so that the longer side loses its
+    ends; `stretch` to the size, so that proportions change; `pad` until it lies within, on the mean colour."""
+    interpolation: Interpolation = "bilinear"
+    """How the pixels of the resized image are computed."""
+    antialias: Literal[True] = True
+    """A fact for who computes the same elsewhere: where an image is reduced, all its pixels are averaged over."""
 
     @property
     def reading(self) -> Reading:
@@ -66,8 +55,13 @@ class Preprocessing(Settings):
         return Reading(self.channels, self.background)
 
     @property
-    def resize(self) -> tuple[int, int]:
-        """Height and width that the image must at least fill before the middle is cut out."""
+    def mean_levels(self) -> tuple[int, ...]:
+        """The mean colour as levels from 0 to 255: what is 0 once it is normalised."""
+        return tuple(round(255 * min(max(mean, 0), 1)) for mean in self.mean)
+
+    @property
+    def resized(self) -> tuple[int, int]:
+        """Height and width that the image is resized to, before the middle is cut out."""
         height, width = self.size
         return round(height / self.crop), round(width / self.crop)
 
@@ -78,6 +72,9 @@ def preprocessing_for(
     mean: tuple[float, ...] | None,
     std: tuple[float, ...] | None,
     background: tuple[int, int, int] = (255, 255, 255),
+    *,
+    resize: Resize = "crop",
+    interpolation: Interpolation = "bilinear",
 ) -> Preprocessing:
     """The preprocessing of a network's input; without `mean` and `std`, ImageNet's.
 
@@ -93,4 +90,13 @@ def preprocessing_for(
         if len(values) != channels:
             message = f"the recipe's `{name}` has {len(values)} values, and the network's input {channels} channels"
             raise DataError(message, help=f"give it {channels}, as in --set recipe.{name}={[0.5] * channels}")
-    return Preprocessing(channels=channels, size=input.size, crop=crop, mean=mean, std=std, background=background)
+    return Preprocessing(
+        channels=channels,
+        size=input.size,
+        crop=crop,
+        mean=mean,
+        std=std,
+        background=background,
+        resize=resize,
+        interpolation=interpolation,
+    )

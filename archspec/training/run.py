@@ -129,8 +129,6 @@ def describe_run(
         DataError: the recipe's mean or std does not suit the network's input.
 
     """
-    from archspec.data.preprocessing import preprocessing_for
-
     packages = {package: _version(package) for package in _PACKAGES}
     splits = {name: SplitRecord(images=len(i), sha256=i.fingerprint()) for name, i in data.splits.items()}
     outside = tuple(plugin.origin for plugin in plugins.plugins if plugin.distribution != "archspec")
@@ -144,7 +142,7 @@ def describe_run(
         threads=threads,
         seed=recipe.seed,
         classes=data.classes,
-        preprocessing=preprocessing_for(spec.input, recipe.crop, recipe.mean, recipe.std, recipe.background),
+        preprocessing=recipe.preprocessing(spec.input),
         splits=splits,
     )
 

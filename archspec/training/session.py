@@ -13,6 +13,7 @@ from filelock import FileLock
 from archspec.data.decode import mode_for
 from archspec.data.index import TRAIN, VALIDATION, ImageData, ImageIndex
 from archspec.data.loader import Loader, default_workers
+from archspec.data.mixing import Mixing
 from archspec.data.randomness import INIT, seed_generator
 from archspec.data.transforms import EvaluationTransform, Normalize, TrainTransform
 from archspec.errors import DataError, RunError, WeightsError
@@ -176,9 +177,14 @@ def _trainer(run: Run, data: ImageData, network: Network, device: torch.device, 
         train_loader=train_loader,
         validation_loader=validation_loader,
         normalize=normalize,
+        mixing=_mixing(recipe, len(data.classes)),
         dtype=dtype,
         scaler=torch.amp.GradScaler(device.type, enabled=dtype is torch.float16),
     )
+
+
+def _mixing(recipe: Recipe, classes: int) -> Mixing:
+    return Mixing(recipe.mixup, recipe.cutmix, recipe.mix_probability, classes=classes, seed=recipe.seed)
 
 
 def probe(index: ImageIndex) -> None:
