@@ -46,7 +46,7 @@ def ordered(pair: tuple[float, float]) -> tuple[float, float]:
     """Refuse a pair whose least is more than its most."""
     least, most = pair
     if least > most:
-        raise ValueError(f"is [{least}, {most}], whose least is more than its most")
+        raise ValueError(f"is [{least:g}, {most:g}], whose least is more than its most")
     return pair
 
 

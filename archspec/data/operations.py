@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -59,7 +60,7 @@ class Blur(v2.GaussianBlur):  # type: ignore[misc]
     """A Gaussian blur whose kernel holds three sigmas, or what the image holds."""
 
     def __init__(self, sigma: tuple[float, float]) -> None:
-        super().__init__(2 * round(3 * sigma[1] + 0.5) + 1, sigma)
+        super().__init__(2 * math.ceil(3 * sigma[1]) + 1, sigma)
 
     def transform(self, inpt: Image.Image, params: dict[str, Any]) -> Any:
         kernel = [min(length, 2 * side - 1) for length, side in zip(self.kernel_size, inpt.size, strict=True)]
