@@ -151,10 +151,10 @@ class PerspectiveOptions(WarpOptions):
 
 def perspective(options: PerspectiveOptions, preprocessing: Preprocessing) -> Transform:
     """The image as if it were seen from another side."""
-    from torchvision.transforms import v2
+    from archspec.data.operations import Perspective
 
     warp = warping(options, preprocessing)
-    return _of(v2.RandomPerspective(options.distortion, options.probability, **warp))
+    return _of(Perspective(options.distortion, options.probability, **warp))
 
 
 def none(options: TransformOptions, preprocessing: Preprocessing) -> Transform:

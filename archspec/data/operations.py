@@ -67,6 +67,16 @@ class Blur(v2.GaussianBlur):  # type: ignore[misc]
         return self._call_kernel(functional.gaussian_blur, inpt, kernel, **params)
 
 
+class Perspective(v2.RandomPerspective):  # type: ignore[misc]
+    """torchvision's RandomPerspective, which leaves an image so small that its four corners fall together."""
+
+    def forward(self, image: Image.Image) -> Any:
+        try:
+            return super().forward(image)
+        except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
+            return image
+
+
 class Erasing(v2.RandomErasing):  # type: ignore[misc]
     """torchvision's RandomErasing of a normalised image, done on its pixels: by the mean colour (0), or by noise."""
 

@@ -93,7 +93,7 @@ BROKEN = {
     ),
     "mixup": (
         "mixup: -1\n",
-        "error: 'mixup' must be at least 0.0, not -1\n --> recipe.yaml:1:8   mixup\n1 | mixup: -1\n  |        ^^",
+        "error: 'mixup' must be at least 0.0, not -1\n  --> recipe.yaml:1:8   mixup\n1 | mixup: -1\n  |        ^^",
     ),
     "resize": (
         "resize: squash\n",
