@@ -1,4 +1,4 @@
-"""`archspec data`: sample data."""
+"""`archspec data`: sample data, and a look at one's own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from shlex import quote
 
 import rich_click as click
 
+from archspec.cli.data_preview import preview
 from archspec.cli.output import json_option, print_json
 from archspec.errors import DataError
 from archspec.plugins import Plugins
@@ -17,7 +18,10 @@ from archspec.spec.settings import default_options
 
 @click.group()
 def data() -> None:
-    """Sample data."""
+    """Sample data, and a look at one's own."""
+
+
+data.add_command(preview)
 
 
 @data.command()
