@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from archspec.data.preprocessing import Preprocessing
 
 Factor = Annotated[float, Field(ge=0, le=1)]
+Sigma = Annotated[float, Field(gt=0, le=50)]
 
 
 class ColorJitterOptions(SometimesOptions):
@@ -54,7 +55,7 @@ def grayscale(options: GrayscaleOptions, preprocessing: Preprocessing) -> Transf
 class GaussianBlurOptions(SometimesOptions):
     """Options of the blur."""
 
-    sigma: Annotated[tuple[Positive, Annotated[float, Field(gt=0, le=50)]], AfterValidator(ordered)] = (0.1, 2.0)
+    sigma: Annotated[tuple[Sigma, Sigma], AfterValidator(ordered)] = (0.1, 2.0)
     """Its width in pixels: least and most. The kernel holds three of them."""
 
 
