@@ -12,6 +12,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from archspec import errors
+    from archspec.data.augmentation import TransformOptions
+    from archspec.data.reading import Reduction
     from archspec.hookspecs import Offers, hookimpl
     from archspec.network.compile import Network, build_network, compile_network
     from archspec.offers import Offer, Offered, Options, Settings
@@ -39,10 +41,12 @@ _HOMES = {
     "Options": "archspec.offers",
     "Plan": "archspec.plan.plan",
     "Plugins": "archspec.plugins",
+    "Reduction": "archspec.data.reading",
     "ResidualBlockOptions": "archspec.spec.parts",
     "Settings": "archspec.offers",
     "StemOptions": "archspec.spec.parts",
     "Style": "archspec.spec.parts",
+    "TransformOptions": "archspec.data.augmentation",
     "Value": "archspec.plan.builder",
     "build_network": "archspec.network.compile",
     "compile_network": "archspec.network.compile",
@@ -66,10 +70,12 @@ __all__ = [
     "Options",
     "Plan",
     "Plugins",
+    "Reduction",
     "ResidualBlockOptions",
     "Settings",
     "StemOptions",
     "Style",
+    "TransformOptions",
     "Value",
     "build_network",
     "compile_network",

@@ -74,6 +74,16 @@ def archspec_samples() -> Offers:
 
 
 @hookspec
+def archspec_transforms() -> Offers:
+    """Transforms. `make(options, preprocessing) -> Callable[[Image], Image]`: Pillow's images, which keep their mode.
+
+    Options derive from `TransformOptions`; `preprocessing` knows the network's size, channels and mean. What is drawn
+    comes from torch's global generator alone, and loader processes get the transform by pickle.
+    """
+    raise NotImplementedError
+
+
+@hookspec
 def archspec_optimizers() -> Offers:
     """Optimizers. `make(options, groups: list[dict]) -> torch.optim.Optimizer` over groups `{params, weight_decay}`."""
     raise NotImplementedError

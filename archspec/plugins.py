@@ -35,6 +35,7 @@ BUILTIN_MODULES = (
     "archspec.builtin.datasets",
     "archspec.builtin.named",
     "archspec.builtin.samples",
+    "archspec.builtin.transforms",
     "archspec.builtin.optimizers",
     "archspec.builtin.schedules",
 )

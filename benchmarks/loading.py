@@ -29,7 +29,7 @@ from torchvision.transforms import v2
 
 from archspec.data.folder import open_folder
 from archspec.data.index import ImageData
-from archspec.data.loader import default_workers
+from archspec.data.machine import default_workers
 from archspec.data.preprocessing import Preprocessing, preprocessing_for
 from archspec.data.transforms import Normalize
 from archspec.plugins import default_plugins

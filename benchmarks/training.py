@@ -24,8 +24,9 @@ from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
 import archspec
-from archspec.data.loader import Loader, default_workers
-from archspec.data.preprocessing import Augmentation, preprocessing_for
+from archspec.data.loader import Loader
+from archspec.data.machine import default_workers
+from archspec.data.mixing import Mixing
 from archspec.data.transforms import Normalize, TrainTransform
 from archspec.plugins import default_plugins
 from archspec.spec.load import load_spec
@@ -45,8 +46,8 @@ def archspec_loop(options: argparse.Namespace) -> Iterator[int]:
     overrides = [f"input.size={options.size}", f"head.classes={len(data.classes)}"]
     spec = load_spec("resnet18", overrides, plugins=plugins)
     network = archspec.build_network(spec).to(memory_format=torch.channels_last)
-    preprocessing = preprocessing_for(spec.input, 1.0, None, None)
-    transform = TrainTransform(preprocessing, Augmentation())
+    preprocessing = recipe.preprocessing(spec.input)
+    transform = TrainTransform(preprocessing, recipe.augmentation)
     loader = Loader(
         data.splits["train"],
         preprocessing.reading,
@@ -63,6 +64,7 @@ def archspec_loop(options: argparse.Namespace) -> Iterator[int]:
         train_loader=loader,
         validation_loader=loader,
         normalize=Normalize(preprocessing, torch.device("cpu")),
+        mixing=Mixing(0, 0, 1, classes=len(data.classes), seed=0),
         dtype=None,
         scaler=torch.amp.GradScaler("cpu", enabled=False),
     )

@@ -10,6 +10,7 @@ from shlex import quote
 import rich_click as click
 
 from archspec.cli.data_inspect import inspect_data
+from archspec.cli.data_preview import preview
 from archspec.cli.output import json_option, print_json
 from archspec.errors import DataError
 from archspec.plugins import Plugins
@@ -22,6 +23,7 @@ def data() -> None:
 
 
 data.add_command(inspect_data)
+data.add_command(preview)
 
 
 @data.command()

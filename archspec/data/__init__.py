@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from archspec.data.decode import convert_image
     from archspec.data.index import ImageData, ImageIndex
-    from archspec.data.preprocessing import Reading
+    from archspec.data.reading import Reading
     from archspec.data.sources import ImageArray, ImageFiles, ImageSource
     from archspec.data.splits import draw_splits
 
@@ -18,7 +18,7 @@ _HOMES = {
     "ImageFiles": "archspec.data.sources",
     "ImageIndex": "archspec.data.index",
     "ImageSource": "archspec.data.sources",
-    "Reading": "archspec.data.preprocessing",
+    "Reading": "archspec.data.reading",
     "convert_image": "archspec.data.decode",
     "draw_splits": "archspec.data.splits",
 }

@@ -10,22 +10,22 @@ import numpy as np
 from PIL import Image
 
 from archspec.data.index import ImageIndex
-from archspec.data.preprocessing import Preprocessing, Reading, Reduction
+from archspec.data.preprocessing import Preprocessing
+from archspec.data.reading import Reading, Reduction
 from archspec.data.sources import ImageSource
 from archspec.data.store import Shape, Store, StorePlan, plan_store
-from archspec.data.transforms import EvaluationTransform, as_pixels
+from archspec.data.transforms import EvaluationTransform, as_image, as_pixels
+from archspec.errors import DataError
 
 Keep = Callable[[Image.Image, Shape], np.ndarray]
 """An image, and the shape that is kept of it -> (H, W, C) of uint8."""
 
 
-class StoredImages(ImageSource):
-    """The images of an index, each as a store keeps it. The store is made or opened when an epoch begins."""
+class _OfIndex(ImageSource):
+    """The images of an index, read in another way."""
 
-    def __init__(self, index: ImageIndex, plan: StorePlan, reading: Reading, keep: Keep) -> None:
-        self.index, self.plan, self.reading, self.keep = index, plan, reading, keep
-        self.root = index.root
-        self.store: Store | None = None
+    def __init__(self, index: ImageIndex, reading: Reading) -> None:
+        self.index, self.reading, self.root = index, reading, index.root
 
     def __len__(self) -> int:
         return len(self.index)
@@ -42,10 +42,18 @@ class StoredImages(ImageSource):
     def digest(self, numbers: np.ndarray) -> bytes:
         return self.index.source.digest(self.index.numbers[numbers])
 
+
+class StoredImages(_OfIndex):
+    """The images of an index, each as a store keeps it. The store is made or opened when an epoch begins."""
+
+    def __init__(self, index: ImageIndex, plan: StorePlan, reading: Reading, keep: Keep) -> None:
+        super().__init__(index, reading)
+        self.plan, self.keep = plan, keep
+        self.store: Store | None = None
+
     def read(self, number: int, reading: Reading) -> Image.Image:
         assert self.store is not None, "`prepare` comes before the first image is read"
-        pixels = self.store.read(number, self._make)
-        return Image.fromarray(pixels if pixels.shape[2] > 1 else pixels[:, :, 0])
+        return as_image(self.store.read(number, self._make))
 
     def prepare(self) -> None:
         if self.store is None:
@@ -57,7 +65,32 @@ class StoredImages(ImageSource):
 
     def _make(self, number: int) -> np.ndarray:
         height, width, channels = self.plan.shapes[number].tolist()
+        if not height:  # the store has no place for it, even if it was mended since
+            message = f"the image '{self.name(number)}' could not be read when the cache was planned"
+            raise DataError(message, file=self.file(number))
         return self.keep(self.index.read(number, self.reading), (height, width, channels))
+
+
+class ShrunkImages(_OfIndex):
+    """The images of an index as a store would keep them for training, made anew each time."""
+
+    def __init__(self, index: ImageIndex, reading: Reading, reduction: Reduction | None) -> None:
+        super().__init__(index, reading)
+        self.shape = shape_to_keep(reading, reduction)
+
+    def read(self, number: int, reading: Reading) -> Image.Image:
+        return as_image(shrink(self.index.read(number, self.reading), self.shape(*self.index.size(number))))
+
+
+def shape_to_keep(reading: Reading, reduction: Reduction | None) -> Callable[[int, int], Shape]:
+    """What is kept of an image of a width and a height, to train on."""
+
+    def shape(width: int, height: int) -> Shape:
+        if reduction is not None:
+            width, height = reduction.least(width, height)
+        return height, width, reading.channels
+
+    return shape
 
 
 def shrink(image: Image.Image, shape: Shape) -> np.ndarray:
@@ -69,20 +102,16 @@ def shrink(image: Image.Image, shape: Shape) -> np.ndarray:
 
 
 def store_for_training(
-    index: ImageIndex, reading: Reading, reduction: Reduction, *, in_memory: bool, skip_unreadable: bool
+    index: ImageIndex, reading: Reading, reduction: Reduction | None, *, in_memory: bool, skip_unreadable: bool
 ) -> ImageIndex:
-    """The index, its images kept as small as their random parts allow.
+    """The index, its images kept as small as the reduction allows; without one, whole.
 
     Raises:
         DataError: an image's header cannot be read.
 
     """
-
-    def shape(width: int, height: int) -> Shape:
-        width, height = reduction.least(width, height)
-        return height, width, reading.channels
-
-    settings = {"reading": asdict(reading), "reduction": asdict(reduction)}
+    settings = {"reading": asdict(reading), "reduction": asdict(reduction) if reduction else None}
+    shape = shape_to_keep(reading, reduction)
     plan = plan_store(index, settings, shape, in_memory=in_memory, skip_unreadable=skip_unreadable)
     return ImageIndex(StoredImages(index, plan, reading, shrink), index.labels)
 

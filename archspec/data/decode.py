@@ -10,9 +10,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
-from archspec.data.preprocessing import Reading, Reduction
+from archspec.data.reading import Reading, Reduction
 from archspec.errors import DataError
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -70,11 +70,8 @@ def _decode(image: Image.Image, data: bytes, reduction: Reduction | None) -> Ima
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
     """Width and height as the EXIF data turns them. The pixels need not be decoded."""
-    turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+    turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
     return (image.height, image.width) if turned else image.size
-
-
-_ORIENTATION = 0x0112
 
 
 @cache

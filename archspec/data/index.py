@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from archspec.data.preprocessing import Reading
+from archspec.data.reading import Reading
 from archspec.data.sources import ImageSource, JoinedSources
 from archspec.errors import DataError
 

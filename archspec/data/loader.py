@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import signal
 import time
 import warnings
@@ -17,8 +16,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from archspec.data.index import ImageIndex
-from archspec.data.preprocessing import Reading
 from archspec.data.randomness import SAMPLE, epoch_order, seed_generator
+from archspec.data.reading import Reading
 from archspec.data.transforms import Transform
 from archspec.data.watch import Watch
 from archspec.errors import DataError
@@ -57,11 +56,6 @@ class Batch:
     def pin_memory(self) -> Batch:
         """The batch in memory that a GPU can copy from while the CPU goes on."""
         return Batch(self.images.pin_memory(), self.labels.pin_memory(), self.positions, self.unreadable)
-
-
-def default_workers() -> int:
-    """Loader processes for this machine: one a core, up to 8."""
-    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 class _Images(Dataset[Any]):
@@ -145,8 +139,6 @@ class Loader:
         self.index, self.workers, self.skip_unreadable, self.timeout = index, workers, skip_unreadable, timeout
         self.skipped: dict[int, str] = {}
         """Positions of images that could not be read, and why."""
-        self.listed: set[int] = set()
-        """Those that the run directory lists already."""
         self.waited = 0.0
         """Seconds that the last epoch waited for its batches after the first."""
         self._watch = Watch(workers)

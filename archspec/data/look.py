@@ -10,11 +10,11 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageChops
+from PIL import ExifTags, Image, ImageChops
 
 from archspec.data.fingerprint import BLANK, SIDE, TINTS, perceptual_hash, small_picture, thumbnail
 from archspec.data.index import ImageIndex
-from archspec.data.preprocessing import Reading
+from archspec.data.reading import Reading
 from archspec.errors import DataError
 
 LOOK = np.dtype(
@@ -44,7 +44,6 @@ READING = Reading(channels=3)
 _LEVELS = np.arange(256) / 255
 _SAME_FORMAT = {"MPO": "JPEG", "DIB": "BMP"}
 """A phone's photo with a preview behind it is a JPEG to everyone."""
-_ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ def _describe_file(row: np.ndarray, path: Path | None) -> None:
             row["mode"], row["format"] = image.mode.encode(), name.encode()
             row["frames"] = name not in _SAME_FORMAT and getattr(image, "is_animated", False)
             if name != "PNG" or "exif" in image.info:  # Pillow decodes a whole PNG to learn that it has no EXIF
-                row["rotated"] = image.getexif().get(_ORIENTATION, 1) in range(2, 9)
+                row["rotated"] = image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
             expected = _formats().get(path.suffix.lower(), name)
             row["misnamed"] = _SAME_FORMAT.get(expected, expected) != _SAME_FORMAT.get(name, name)
     except Exception:  # a plugin may read what Pillow cannot, and the pixels are known by now

@@ -10,7 +10,7 @@ import torch
 
 _MASK = (1 << 64) - 1
 
-ORDER, SAMPLE, STEP, INIT = 1, 2, 3, 4
+ORDER, SAMPLE, STEP, INIT, MIX = 1, 2, 3, 4, 5
 """What a seed is for, so that no two purposes share a stream."""
 
 

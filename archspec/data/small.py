@@ -11,7 +11,7 @@ from PIL import Image
 
 from archspec.data.decode import convert_image
 from archspec.data.index import TEST, TRAIN, VALIDATION, ImageData, ImageIndex
-from archspec.data.preprocessing import Reading
+from archspec.data.reading import Reading
 from archspec.data.sources import ImageArray, ImageSource
 from archspec.data.splits import draw_splits
 from archspec.errors import DataError

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from archspec.data.decode import convert_image, image_size, read_image
-from archspec.data.preprocessing import Reading
+from archspec.data.reading import Reading
 
 
 class ImageSource(ABC):

@@ -15,6 +15,7 @@ from multiprocessing.connection import wait
 
 from archspec.data.index import ImageIndex
 from archspec.data.look import Looks, look_at
+from archspec.data.machine import default_workers
 from archspec.errors import DataError
 
 _CHUNK = 16
@@ -36,7 +37,7 @@ def survey(index: ImageIndex, workers: int | None = None) -> Iterator[Looks]:
 
     """
     if workers is None:
-        workers = min(8, _cores(), len(index) // _WORTH_A_PROCESS)
+        workers = min(default_workers(), len(index) // _WORTH_A_PROCESS)
     chunks = [range(start, min(start + _CHUNK, len(index))) for start in range(0, len(index), _CHUNK)]
     if workers == 0 or not chunks or index.file(0) is None:
         for chunk in chunks:
@@ -47,10 +48,6 @@ def survey(index: ImageIndex, workers: int | None = None) -> Iterator[Looks]:
     except BrokenProcessPool:
         help = "is there memory enough? `--workers 0` reads the images in this process"
         raise DataError("a process that read images ended all of a sudden", file=index.root, help=help) from None
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _in_processes(index: ImageIndex, chunks: list[range], workers: int) -> Iterator[Looks]:

@@ -8,27 +8,26 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms import v2
 
-from archspec.data.preprocessing import Augmentation, Preprocessing
+from archspec.data.augmentation import Transforms, in_order
+from archspec.data.preprocessing import Preprocessing
 
 Transform = Callable[[Image.Image], np.ndarray]
 """An image -> (H, W, C) of uint8."""
 
+_FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
 
 class TrainTransform:
-    """A random resized crop and a flip, drawn from torch's generator."""
+    """The transforms of a recipe's augmentation, one after another. They draw from torch's generator."""
 
-    def __init__(self, preprocessing: Preprocessing, augmentation: Augmentation) -> None:
-        self.transform = v2.Compose(
-            [
-                v2.RandomResizedCrop(preprocessing.size, scale=augmentation.scale, ratio=augmentation.ratio),
-                v2.RandomHorizontalFlip(augmentation.flip),
-            ]
-        )
+    def __init__(self, preprocessing: Preprocessing, augmentation: Transforms) -> None:
+        self.transforms = [options.offer.make(options, preprocessing) for options in in_order(augmentation)]
 
     def __call__(self, image: Image.Image) -> np.ndarray:
-        return as_pixels(self.transform(image))
+        for transform in self.transforms:
+            image = transform(image)
+        return as_pixels(image)
 
 
 class EvaluationTransform:
@@ -38,18 +37,48 @@ class EvaluationTransform:
         self.preprocessing = preprocessing
 
     def __call__(self, image: Image.Image) -> np.ndarray:
-        height, width = self.preprocessing.size
-        scale = max(wanted / have for wanted, have in zip(self.preprocessing.resize, reversed(image.size), strict=True))
-        box_height, box_width = min(height / scale, image.height), min(width / scale, image.width)  # but for rounding
-        left, top = (image.width - box_width) / 2, (image.height - box_height) / 2
-        box = (left, top, left + box_width, top + box_height)
-        return as_pixels(image.resize((width, height), Image.Resampling.BILINEAR, box=box))
+        return as_pixels(self.view(image))
+
+    def view(self, image: Image.Image) -> Image.Image:
+        """What evaluation sees of an image.
+
+        Resize and cut are one step: the part of the image that will be seen is resized, and the rest never computed.
+        """
+        width, height = size = self.preprocessing.size[::-1]
+        across, down = self._scales(image)
+        seen = min(width / across, image.width), min(height / down, image.height)  # in pixels of the image
+        left, top = (image.width - seen[0]) / 2, (image.height - seen[1]) / 2
+        box = (left, top, left + seen[0], top + seen[1])
+        drawn = min(width, max(1, round(seen[0] * across))), min(height, max(1, round(seen[1] * down)))
+        part = image.resize(drawn, _FILTERS[self.preprocessing.interpolation], box=box)
+        return part if drawn == size else self._pad(part, size)
+
+    def _scales(self, image: Image.Image) -> tuple[float, float]:
+        """By how much the image is enlarged, across and down."""
+        height, width = self.preprocessing.resized
+        scales = width / image.width, height / image.height
+        if self.preprocessing.resize == "stretch":
+            return scales
+        scale = max(scales) if self.preprocessing.resize == "crop" else min(scales)
+        return scale, scale
+
+    def _pad(self, part: Image.Image, size: tuple[int, int]) -> Image.Image:
+        """The part in the middle of the mean colour."""
+        levels = self.preprocessing.mean_levels
+        padded = Image.new(part.mode, size, levels if len(levels) > 1 else levels[0])
+        padded.paste(part, ((size[0] - part.width) // 2, (size[1] - part.height) // 2))
+        return padded
 
 
 def as_pixels(image: Image.Image) -> np.ndarray:
     """An image -> (H, W, C) of uint8."""
     pixels = np.asarray(image)
     return pixels if pixels.ndim == 3 else pixels[:, :, None]
+
+
+def as_image(pixels: np.ndarray) -> Image.Image:
+    """(H, W, C) of uint8 -> an image."""
+    return Image.fromarray(pixels if pixels.shape[2] > 1 else pixels[:, :, 0])
 
 
 class Normalize:
@@ -66,6 +95,10 @@ class Normalize:
         """(B, C, H, W) of uint8 -> (B, C, H, W) of float32."""
         images = self.move(images).to(torch.float32, memory_format=self.memory_format)
         return torch.addcmul(self.offset, images, self.scale)
+
+    def inverse(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) of float32 -> (B, C, H, W) of uint8."""
+        return ((images - self.offset) / self.scale).round().clamp(0, 255).to(torch.uint8)
 
     def move(self, tensor: Tensor) -> Tensor:
         """The tensor on the device. Only batches for CUDA are pinned, and only those may be copied in passing."""

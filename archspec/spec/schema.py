@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from pydantic import PydanticUserError
@@ -86,12 +87,14 @@ class _Writer:
 
     def shaped(self, shape: FieldShape, *, whole: bool) -> Schema:
         """The schema of a field that holds offers or other settings; the entries of a list are always whole."""
+        if shape.many:
+            several = {"type": "array", "minItems": 1, "items": self.shaped(shape.entry, whole=True)}
+            alone = replace(shape, many=False, alone=False)
+            return {"anyOf": [self.shaped(alone, whole=whole), several]} if shape.alone else several
         if shape.offered is not None:
-            entry = self.offered(shape.offered, shape.base, whole=whole or shape.many)
-        else:
-            assert shape.settings is not None
-            entry = self.settings(shape.settings, whole=whole or shape.many)
-        return {"type": "array", "minItems": 1, "items": entry} if shape.many else entry
+            return self.offered(shape.offered, shape.base, whole=whole)
+        assert shape.settings is not None
+        return self.settings(shape.settings, whole=whole)
 
     def settings(self, model: type[Settings], *, whole: bool) -> Schema:
         required = list(_required(model)) if whole else []

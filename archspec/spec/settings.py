@@ -10,6 +10,7 @@ import typing
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from types import UnionType
 from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
@@ -64,6 +65,14 @@ class FieldShape:
     base: type[Options] = Options
     """What the options of an offer must derive from."""
     many: bool = False
+    alone: bool = False
+    """Whether one of the many may stand without its list, and is then kept without it."""
+
+    @property
+    def entry(self) -> FieldShape:
+        """How one of the many is read, which has to name its offer."""
+        offered = self.offered and replace(self.offered, default=None)
+        return replace(self, offered=offered, many=False, alone=False)
 
 
 @cache
@@ -83,6 +92,9 @@ def _shape(annotation: Any, metadata: Iterable[Any]) -> FieldShape | None:
     if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
         inner = _shape(arguments[0], ())
         return None if inner is None else replace(inner, many=True)
+    if origin in (typing.Union, UnionType) and len(arguments) == 2 and typing.get_origin(arguments[1]) is tuple:
+        one, several = _shape(arguments[0], ()), _shape(arguments[1], ())
+        return None if one is None or several is None else replace(one, many=True, alone=True)
     if isinstance(annotation, type) and issubclass(annotation, Settings):
         return FieldShape(settings=annotation)
     return None
@@ -131,10 +143,10 @@ class _Reading:
         return cast(S, _FAILED) if failed else settings
 
     def field(self, shape: FieldShape, node: Node, path: KeyPath) -> Any:
-        if shape.many:
+        if shape.many and (isinstance(node, Sequence) or not shape.alone):
             if not isinstance(node, Sequence):
                 return plain(node)  # pydantic says that it must be a list
-            one = replace(shape, many=False)
+            one = shape.entry
             items = tuple(self.field(one, item, (*path, index)) for index, item in enumerate(node.items))
             return _FAILED if any(item is _FAILED for item in items) else items
         if shape.offered is not None:

@@ -2,24 +2,28 @@
 
 A check of a network's part writes specs that hold the offer, with options drawn from its own model, and proves of each
 that the plan and the module that torch runs are one network. `check_dataset` opens a data set, with the options that it
-is given. No check needs a test runner, and each leaves torch's random numbers as they were.
+is given, and `check_transform` lets images through. No check needs a test runner, and each leaves random numbers as
+they were.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import random
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from textwrap import indent
 from typing import Any
 
+import numpy as np
 import torch
 
 from archspec.errors import ArchspecError
 from archspec.plugins import Plugins, default_plugins
 from archspec.spec.dump import data_to_yaml
-from archspec.testing.cases import Bench, Fault, Impossible
+from archspec.testing.cases import Bench, Document, Fault, Impossible
 from archspec.testing.datasets import check_dataset
 from archspec.testing.proofs import prove
+from archspec.testing.transforms import TransformBench
 
 __all__ = [
     "check_activation",
@@ -30,6 +34,7 @@ __all__ = [
     "check_norm",
     "check_shortcut",
     "check_stem",
+    "check_transform",
 ]
 
 _ATTEMPTS = 6
@@ -97,18 +102,32 @@ def check_shortcut(
     _check("shortcuts", name, plugins, options, cases, seed)
 
 
+def check_transform(
+    name: str, *, plugins: Plugins | None = None, options: Held = None, cases: int = 12, seed: int = 0
+) -> None:
+    """A transform keeps mode and size, or makes the network's; torch alone draws.  Arguments as `check_block`."""
+    plugins = plugins or default_plugins()
+    bench = TransformBench(plugins.find("transforms", name), plugins, options or {}, seed)
+    _run(bench, bench.prove, cases, seed)
+
+
 def _check(kind: str, name: str, plugins: Plugins | None, options: Held, cases: int, seed: int) -> None:
     plugins = plugins or default_plugins()
     bench = Bench(plugins.find(kind, name), plugins, options or {}, seed)
+    _run(bench, lambda document: prove(bench.plan(document), bench), cases, seed)
+
+
+def _run(bench: Bench | TransformBench, prove: Callable[[Document], None], cases: int, seed: int) -> None:
+    """Prove cases until there are enough, and every value has had its turn."""
     proved, refusal = 0, ""
-    with torch.random.fork_rng(devices=[]), _one_thread():
+    with torch.random.fork_rng(devices=[]), _one_thread(), _others_kept():
         for attempt in range(_ATTEMPTS * cases):
             if proved >= cases and not bench.dealer.waiting:
                 return
             torch.default_generator.manual_seed(1_000 * seed + attempt)
             document = bench.deal()
             try:
-                prove(bench.plan(document), bench)
+                prove(document)
             except Impossible as error:
                 bench.dealer.refuse()
                 refusal = _tell(bench, str(error), document)
@@ -136,9 +155,21 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _subject(bench: Bench) -> str:
+@contextmanager
+def _others_kept() -> Iterator[None]:
+    """Leave the random numbers of numpy and Python as they were."""
+    states = np.random.get_state(), random.getstate()
+    try:
+        yield
+    finally:
+        np.random.set_state(states[0])
+        random.setstate(states[1])
+
+
+def _subject(bench: Bench | TransformBench) -> str:
     return f"{bench.offer.kind.removesuffix('s')} '{bench.offer.name}' of {bench.offer.origin}"
 
 
-def _tell(bench: Bench, what: str, document: dict[str, Any]) -> str:
-    return f"{_subject(bench)}: {what}\nin this spec:\n{indent(data_to_yaml(document), '    ')}"
+def _tell(bench: Bench | TransformBench, what: str, document: dict[str, Any]) -> str:
+    where = "spec" if isinstance(bench, Bench) else "case"
+    return f"{_subject(bench)}: {what}\nin this {where}:\n{indent(data_to_yaml(document), '    ')}"

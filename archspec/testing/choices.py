@@ -89,9 +89,14 @@ def _settings_values(shape: FieldShape, plugins: Plugins) -> list[Any]:
         assert shape.offered is not None
         kind, key = shape.offered.kind, shape.offered.key
         offers = {n: o for n, o in plugins.offers(kind).items() if issubclass(o.options, shape.base)}
+        offers = {n: o for n, o in offers.items() if not _names_offers(o.options, kind)}  # or they nest without end
         required = {name: _variants(option_values(offer.options, plugins))[0] for name, offer in offers.items()}
         found = [{key: name, **options} if options else name for name, options in required.items()]
     return [[value] for value in found] if shape.many else found
+
+
+def _names_offers(model: type[Settings], kind: str) -> bool:
+    return any(shape.offered is not None and shape.offered.kind == kind for shape in field_shapes(model).values())
 
 
 def _variants(values: Values) -> list[Any]:

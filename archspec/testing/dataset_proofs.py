@@ -16,7 +16,8 @@ from PIL import Image
 
 from archspec.data.index import TRAIN, VALIDATION, ImageData, ImageIndex
 from archspec.data.loader import Batch, Loader
-from archspec.data.preprocessing import Reading, preprocessing_for
+from archspec.data.preprocessing import preprocessing_for
+from archspec.data.reading import Reading
 from archspec.data.splits import SPLITS
 from archspec.data.transforms import EvaluationTransform
 from archspec.spec.arch import InputSpec

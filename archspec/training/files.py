@@ -10,9 +10,14 @@ from pathlib import Path
 
 def write_text(path: Path, text: str) -> None:
     """Replace a file's text."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace a file's content."""
     beside = path.with_name(f".{path.name}.writing")
-    with beside.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.write(text)
+    with beside.open("wb") as stream:
+        stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
     beside.replace(path)

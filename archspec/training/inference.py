@@ -12,7 +12,8 @@ import torch
 
 from archspec.data.decode import read_image
 from archspec.data.index import ImageIndex
-from archspec.data.loader import Loader, default_workers
+from archspec.data.loader import Loader
+from archspec.data.machine import default_workers
 from archspec.data.transforms import EvaluationTransform, Normalize
 from archspec.errors import DataError
 from archspec.training.checkpoint import read_checkpoint

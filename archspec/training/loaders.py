@@ -7,10 +7,12 @@ from typing import Any
 
 import torch
 
-from archspec.data.cached import store_for_evaluation, store_for_training
-from archspec.data.index import TRAIN, VALIDATION, ImageData
+from archspec.data.augmentation import reduction_before
+from archspec.data.cached import ShrunkImages, store_for_evaluation, store_for_training
+from archspec.data.index import TRAIN, VALIDATION, ImageData, ImageIndex
 from archspec.data.loader import Loader
 from archspec.data.preprocessing import Preprocessing
+from archspec.data.reading import Reading, Reduction
 from archspec.data.transforms import EvaluationTransform, TrainTransform, Transform, as_pixels
 from archspec.training.recipe import Recipe
 
@@ -32,8 +34,7 @@ def make_loaders(
         "skip_unreadable": recipe.on_corrupt == "skip",
     }
     training, validation = data.splits[TRAIN], data.splits[VALIDATION]
-    reduction = recipe.augmentation.reduction(preprocessing.size)
-    reading = replace(preprocessing.reading, reduction=reduction if recipe.draft else None)
+    reading, reduction = training_reading(recipe, preprocessing)
     finish: Transform = EvaluationTransform(preprocessing)
     if recipe.cache != "none":
         how = {"in_memory": recipe.cache == "memory", "skip_unreadable": recipe.on_corrupt == "skip"}
@@ -44,3 +45,17 @@ def make_loaders(
         Loader(training, reading, transform, shuffle=True, **common),
         Loader(validation, preprocessing.reading, finish, **common),
     )
+
+
+def training_reading(recipe: Recipe, preprocessing: Preprocessing) -> tuple[Reading, Reduction | None]:
+    """How training reads an image, and how small a cache may keep it."""
+    reduction = reduction_before(recipe.augmentation, preprocessing)
+    return replace(preprocessing.reading, reduction=reduction if recipe.draft else None), reduction
+
+
+def uncached_images(index: ImageIndex, recipe: Recipe, preprocessing: Preprocessing) -> tuple[ImageIndex, Reading]:
+    """The images as training reads them, to the bit; where the recipe has a cache, none is made."""
+    reading, reduction = training_reading(recipe, preprocessing)
+    if recipe.cache == "none":
+        return index, reading
+    return ImageIndex(ShrunkImages(index, reading, reduction), index.labels), reading

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from archspec.data.loader import Batch, Loader
+from archspec.data.mixing import Mixing
 from archspec.data.randomness import STEP, seed_generator
 from archspec.data.transforms import Normalize
 from archspec.errors import RunError
@@ -33,6 +34,7 @@ class Trainer:
     train_loader: Loader
     validation_loader: Loader
     normalize: Normalize
+    mixing: Mixing
     dtype: torch.dtype | None
     """What a forward pass computes in; None is float32."""
     scaler: torch.amp.GradScaler
@@ -58,7 +60,7 @@ class StepResult:
     loss: Tensor
     """The batch's mean loss, before the update: ()."""
     correct: Tensor
-    """How many images of the batch were classified right: ()."""
+    """How many images of the batch were classified right: (). A mixed image counts by the class it has most of."""
 
 
 @dataclass(frozen=True)
@@ -125,14 +127,15 @@ def train_epoch(trainer: Trainer) -> Iterator[StepResult]:
 def train_step(trainer: Trainer, batch: Batch, number: int, batches: int) -> StepResult:
     """One step: forward, loss, backward, update."""
     recipe, optimizer, normalize = trainer.recipe, trainer.optimizer, trainer.normalize
+    images, labels = normalize(batch.images), normalize.move(batch.labels)
+    images, targets = trainer.mixing(images, labels, trainer.step)
     seed_generator(STEP, recipe.seed, trainer.step, device=normalize.device)  # for what the network draws
     factor = trainer.schedule(trainer.step)
     for group, peak in zip(optimizer.param_groups, trainer.peak_lrs, strict=True):
         group["lr"] = peak * factor
-    labels = normalize.move(batch.labels)
     with autocast(normalize.device, trainer.dtype):
-        logits = trainer.network(normalize(batch.images))
-        loss = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+        logits = trainer.network(images)
+        loss = F.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
     optimizer.zero_grad()
     trainer.scaler.scale(loss).backward()
     trainer.scaler.step(optimizer)
@@ -146,7 +149,7 @@ def train_step(trainer: Trainer, batch: Batch, number: int, batches: int) -> Ste
         images=len(labels),
         lr=trainer.peak_lrs[0] * factor,
         loss=loss.detach(),
-        correct=(logits.detach().argmax(1) == labels).sum(),
+        correct=(logits.detach().argmax(1) == (labels if targets is labels else targets.argmax(1))).sum(),
     )
 
 

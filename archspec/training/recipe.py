@@ -9,11 +9,13 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from archspec.data.preprocessing import Augmentation, Level
+from archspec.data.augmentation import Augmentation, Interpolation, Probability
+from archspec.data.preprocessing import Level, Preprocessing, Resize, preprocessing_for
 from archspec.errors import ArchspecError, Place
 from archspec.offers import Offered, Options, Settings
 from archspec.paths import is_file, is_folder
 from archspec.plugins import Plugins, closest
+from archspec.spec.arch import InputSpec
 from archspec.spec.extend import open_document
 from archspec.spec.override import apply_override
 from archspec.spec.reader import Entry, Mapping, Scalar, read_document
@@ -36,9 +38,22 @@ class Recipe(Settings):
     A tenth of the run at most."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """The share of a label's weight that is spread over all classes.  Szegedy et al. 2016."""
-    augmentation: Augmentation = Augmentation()
+    augmentation: Augmentation
+    """What training does to an image: a preset, or transforms in a row."""
+    mixup: Annotated[float, Field(ge=0, le=100)] = 0.0
+    """Each image is blended with another of its batch, by a share drawn from Beta(mixup, mixup). 0 is never.
+    Zhang et al. 2018."""
+    cutmix: Annotated[float, Field(ge=0, le=100)] = 0.0
+    """A box of each image is cut from another of its batch, of a share drawn from Beta(cutmix, cutmix). 0 is never.
+    Yun et al. 2019."""
+    mix_probability: Probability = 1.0
+    """The share of the batches that are mixed: where there are both, by mixup or cutmix at random."""
+    resize: Resize = "crop"
+    """In evaluation, how an image of other proportions is resized: `crop`, `stretch` or `pad`."""
     crop: Annotated[float, Field(gt=0, le=1)] = 0.95
     """In evaluation, the share of the resized image's side that is kept."""
+    interpolation: Interpolation = "bilinear"
+    """How resized pixels are computed, in evaluation and in training."""
     mean: Channels | None = None
     std: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1, max_length=4)] | None = None
     """Of each channel, for values from 0 to 1. ImageNet's, where nothing is said."""
@@ -57,6 +72,23 @@ class Recipe(Settings):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     data: Annotated[Options | None, Offered("datasets")] = None
     """The data set, with its options; `--data` takes the place of it."""
+
+    def preprocessing(self, input: InputSpec) -> Preprocessing:
+        """What evaluation does to images for a network with this input.
+
+        Raises:
+            DataError: `mean` or `std` has another number of channels than the input.
+
+        """
+        return preprocessing_for(
+            input,
+            self.crop,
+            self.mean,
+            self.std,
+            self.background,
+            resize=self.resize,
+            interpolation=self.interpolation,
+        )
 
 
 class DataChoice(Settings):

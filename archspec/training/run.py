@@ -88,14 +88,23 @@ class Run:
                 break
         return records
 
+    def skipped(self) -> set[str]:
+        """The names of the images that are listed as unreadable."""
+        return {json.loads(line)["image"] for line in self._lines(SKIPPED)}
+
     def forget_after(self, epoch: int) -> None:
         """Keep the lines up to an epoch: what came later is trained again."""
         try:
             for name in (METRICS, TIMES):
                 kept = [line for line in self._lines(name) if _epoch_of(line) <= epoch]
-                write_text(self.path / name, "".join(f"{line}\n" for line in kept))
+                self._rewrite(name, kept)
+            if listed := self._lines(SKIPPED):
+                self._rewrite(SKIPPED, [line for line in listed if _is_whole(line)])
         except OSError as error:
             raise RunError(f"the run directory '{self.path}' cannot be written: {error.strerror or error}") from error
+
+    def _rewrite(self, name: str, lines: list[str]) -> None:
+        write_text(self.path / name, "".join(f"{line}\n" for line in lines))
 
     def _lines(self, name: str) -> list[str]:
         path = self.path / name
@@ -114,6 +123,15 @@ def _epoch_of(line: str) -> float:
         return float("inf")
 
 
+def _is_whole(line: str) -> bool:
+    """Whether no kill cut a line short."""
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
 def new_run_path(name: str) -> Path:
     """`runs/NAME-TIME`, with a number behind it where that is taken."""
     first = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
@@ -130,8 +148,6 @@ def describe_run(
         DataError: the recipe's mean or std does not suit the network's input.
 
     """
-    from archspec.data.preprocessing import preprocessing_for
-
     packages = {package: _version(package) for package in _PACKAGES}
     splits = {name: SplitRecord(images=len(i), sha256=i.fingerprint()) for name, i in data.splits.items()}
     outside = tuple(plugin.origin for plugin in plugins.plugins if plugin.distribution != "archspec")
@@ -145,7 +161,7 @@ def describe_run(
         threads=threads,
         seed=recipe.seed,
         classes=data.classes,
-        preprocessing=preprocessing_for(spec.input, recipe.crop, recipe.mean, recipe.std, recipe.background),
+        preprocessing=recipe.preprocessing(spec.input),
         splits=splits,
     )
 

@@ -11,7 +11,8 @@ from filelock import FileLock
 
 from archspec.data.decode import mode_for
 from archspec.data.index import TRAIN, VALIDATION, ImageData, ImageIndex
-from archspec.data.loader import default_workers
+from archspec.data.machine import default_workers
+from archspec.data.mixing import Mixing
 from archspec.data.randomness import INIT, seed_generator
 from archspec.data.transforms import Normalize
 from archspec.errors import DataError, RunError, WeightsError
@@ -115,7 +116,7 @@ def new_session(
         DataError: an image cannot be opened, or the data does not suit the network.
 
     """
-    if recipe.on_corrupt == "error":
+    if recipe.on_corrupt == "error" and recipe.cache == "none":  # a cache opens every image anyway
         for split in (TRAIN, VALIDATION):
             probe(data.splits[split])
     threads = torch.get_num_threads()
@@ -169,9 +170,14 @@ def _trainer(run: Run, data: ImageData, network: Network, device: torch.device, 
         train_loader=train_loader,
         validation_loader=validation_loader,
         normalize=normalize,
+        mixing=_mixing(recipe, len(data.classes)),
         dtype=dtype,
         scaler=torch.amp.GradScaler(device.type, enabled=dtype is torch.float16),
     )
+
+
+def _mixing(recipe: Recipe, classes: int) -> Mixing:
+    return Mixing(recipe.mixup, recipe.cutmix, recipe.mix_probability, classes=classes, seed=recipe.seed)
 
 
 def probe(index: ImageIndex) -> None:
@@ -210,12 +216,12 @@ def fit(session: Session) -> Iterator[StepResult | EpochResult]:
 
 
 def _list_skipped(session: Session) -> None:
-    """Write down the images that could not be read, each once."""
+    """Write down the images that could not be read, each once, by whatever process of the run."""
+    known = session.run.skipped()
     for loader in (session.trainer.train_loader, session.trainer.validation_loader):
-        for position in sorted(set(loader.skipped) - loader.listed):
-            name = loader.index.name(position)
-            session.run.append(SKIPPED, {"image": name, "reason": loader.skipped[position]})
-        loader.listed |= set(loader.skipped)
+        for position, reason in sorted(loader.skipped.items()):
+            if (name := loader.index.name(position)) not in known:
+                session.run.append(SKIPPED, {"image": name, "reason": reason})
 
 
 def _keep(session: Session, result: EpochResult) -> None:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from archspec.data import decode
 from archspec.data.decode import image_size, read_image
-from archspec.data.preprocessing import Reading, Reduction
+from archspec.data.reading import Reading, Reduction
 from archspec.errors import DataError
 
 

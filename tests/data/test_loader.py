@@ -13,13 +13,17 @@ from PIL import Image
 
 from archspec.data.folder import open_folder
 from archspec.data.loader import Loader
-from archspec.data.preprocessing import Augmentation, Reading, preprocessing_for
+from archspec.data.preprocessing import preprocessing_for
 from archspec.data.randomness import epoch_order, seed_for
+from archspec.data.reading import Reading
 from archspec.data.transforms import EvaluationTransform, TrainTransform
 from archspec.errors import DataError
+from archspec.plugins import Plugins
 from archspec.spec.arch import InputSpec
+from archspec.spec.settings import default_options
 
 SETTINGS = preprocessing_for(InputSpec(size=(12, 12)), 1.0, None, None)
+STANDARD = default_options("transforms", "standard", Plugins(installed=False))
 SURE = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
 
 
@@ -30,7 +34,7 @@ def index(make_folder):
 
 
 def training_loader(index, **options):
-    transform = TrainTransform(SETTINGS, Augmentation())
+    transform = TrainTransform(SETTINGS, STANDARD)
     return Loader(index, Reading(3), transform, **{"batch_size": 5, "shuffle": True, "seed": 3, **options})
 
 

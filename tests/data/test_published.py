@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archspec.data.preprocessing import Reading
+from archspec.data.reading import Reading
 from archspec.errors import DataError
 from archspec.plugins import default_plugins
 from archspec.spec.settings import default_options

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from archspec.data.preprocessing import Reading
+from archspec.data.reading import Reading
 from archspec.data.small import make_noise
 from archspec.errors import DataError
 from archspec.plugins import default_plugins

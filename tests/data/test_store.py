@@ -10,17 +10,21 @@ import torch
 from PIL import Image
 
 from archspec.data import store as stores
+from archspec.data.augmentation import reduction_before
 from archspec.data.cached import store_for_evaluation, store_for_training
 from archspec.data.folder import open_folder
 from archspec.data.loader import Loader
-from archspec.data.preprocessing import Augmentation, Reading, Reduction, preprocessing_for
+from archspec.data.preprocessing import preprocessing_for
+from archspec.data.reading import Reading, Reduction
 from archspec.data.transforms import EvaluationTransform, TrainTransform, as_pixels
 from archspec.errors import DataError
+from archspec.plugins import Plugins
 from archspec.spec.arch import InputSpec
+from archspec.spec.settings import default_options
 
 SETTINGS = preprocessing_for(InputSpec(size=(12, 12)), 1.0, None, None)
-AUGMENTATION = Augmentation()
-REDUCTION = AUGMENTATION.reduction((12, 12))
+AUGMENTATION = default_options("transforms", "standard", Plugins(installed=False))
+REDUCTION = reduction_before(AUGMENTATION, SETTINGS)
 HOW = {"in_memory": False, "skip_unreadable": False}
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archspec.data.preprocessing import Reading
+from archspec.data.reading import Reading
 from archspec.errors import DataError, DocumentError
 from archspec.plugins import default_plugins
 from archspec.spec.settings import default_options

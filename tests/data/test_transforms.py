@@ -7,14 +7,22 @@ from PIL import Image
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
-from archspec.data.preprocessing import Augmentation, preprocessing_for
+from archspec.data.preprocessing import preprocessing_for
 from archspec.data.transforms import EvaluationTransform, Normalize, TrainTransform
 from archspec.errors import DataError
+from archspec.plugins import Plugins
 from archspec.spec.arch import InputSpec
+from archspec.spec.settings import default_options
+
+PLUGINS = Plugins(installed=False)
 
 
-def preprocessing(size=(32, 32), crop=0.8, channels=3):
-    return preprocessing_for(InputSpec(channels=channels, size=size), crop, None, None)
+def preprocessing(size=(32, 32), crop=0.8, channels=3, **options):
+    return preprocessing_for(InputSpec(channels=channels, size=size), crop, None, None, **options)
+
+
+def standard(**options):
+    return default_options("transforms", "standard", PLUGINS, **options)
 
 
 def image(width, height, channels=3, seed=0):
@@ -58,15 +66,77 @@ def test_evaluation_at_an_oblong_size_keeps_the_proportions():
 
 
 @pytest.mark.parametrize("crop", [1.0, 0.95, 0.875])
-def test_evaluation_takes_every_size_of_image(crop):
+@pytest.mark.parametrize("resize", ["crop", "stretch", "pad"])
+def test_evaluation_takes_every_size_of_image(crop, resize):
     """The box of the resize must not leave the image by a rounding error: Pillow refuses it then."""
-    transform = EvaluationTransform(preprocessing(crop=crop, channels=1))
+    transform = EvaluationTransform(preprocessing(crop=crop, channels=1, resize=resize))
     sizes = [(width, height) for width in range(1, 120) for height in {1, 49, 98, width}]
     assert {transform(Image.new("L", size)).shape for size in sizes} == {(32, 32, 1)}
 
 
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("size", [(80, 80), (48, 96), (100, 31), (20, 20)])
+def test_a_stretched_image_is_shown_whole(size, interpolation):
+    transform = EvaluationTransform(preprocessing(crop=1.0, resize="stretch", interpolation=interpolation))
+    reference = image(*size).resize((32, 32), Image.Resampling[interpolation.upper()])
+    assert (transform(image(*size)) == np.asarray(reference)).all()
+
+
+def test_a_stretched_image_loses_the_same_share_on_each_side():
+    """At a crop of 0.8: the middle 32 of 40 x 40, from 80 x 160 pixels."""
+    transform = EvaluationTransform(preprocessing(resize="stretch"))
+    reference = image(80, 160).resize((32, 32), Image.Resampling.BILINEAR, box=(8, 16, 72, 144))
+    assert (transform(image(80, 160)) == np.asarray(reference)).all()
+
+
+@pytest.mark.parametrize(
+    ("size", "drawn", "place"),
+    [
+        ((64, 32), (32, 16), (0, 8)),
+        ((32, 64), (16, 32), (8, 0)),
+        ((16, 16), (32, 32), (0, 0)),
+        ((96, 3), (32, 1), (0, 15)),
+    ],
+)
+def test_a_padded_image_lies_whole_on_the_mean_colour(size, drawn, place):
+    shown = EvaluationTransform(preprocessing(crop=1.0, resize="pad"))(image(*size))
+    reference = Image.new("RGB", (32, 32), (124, 116, 104))
+    reference.paste(image(*size).resize(drawn, Image.Resampling.BILINEAR), place)
+    assert (shown == np.asarray(reference)).all()
+
+
+def test_what_is_padded_is_nothing_once_it_is_normalised():
+    settings = preprocessing(crop=1.0, resize="pad")
+    shown = EvaluationTransform(settings)(image(64, 32))
+    floats = Normalize(settings, torch.device("cpu"))(torch.from_numpy(shown.copy()).permute(2, 0, 1)[None])
+    assert floats[:, :, :8].abs().max() < 0.01
+
+
+def test_a_padded_image_is_cut_as_any_other():
+    """At a crop of 0.5, the middle 32 of 64 x 64, in which 128 x 64 pixels are 64 x 32."""
+    shown = EvaluationTransform(preprocessing(crop=0.5, resize="pad"))(image(128, 64))
+    reference = image(128, 64).resize((32, 32), Image.Resampling.BILINEAR, box=(32, 0, 96, 64))
+    assert (shown == np.asarray(reference)).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_padding_knows_every_number_of_channels(channels):
+    settings = preprocessing(crop=1.0, channels=channels, resize="pad")
+    shown = EvaluationTransform(settings)(image(64, 32, channels))
+    assert tuple(shown[0, 0]) == settings.mean_levels
+
+
+def test_an_image_that_is_reduced_is_averaged_over():
+    """What `antialias` says of both: the sum of a fine pattern is grey, where a sample of it is black or white."""
+    stripes = Image.fromarray(np.tile(np.array([0, 255], dtype=np.uint8), (256, 128)))
+    for interpolation in ("bilinear", "bicubic"):
+        settings = preprocessing(channels=1, interpolation=interpolation)
+        assert settings.antialias is True
+        assert np.abs(EvaluationTransform(settings)(stripes).astype(int) - 127).max() <= 8
+
+
 def test_training_is_what_torchvision_draws_with_the_same_seed():
-    transform = TrainTransform(preprocessing(), Augmentation(scale=(0.3, 1.0), flip=0.5))
+    transform = TrainTransform(preprocessing(), standard(scale=(0.3, 1.0), flip=0.5))
     for seed in range(8):
         torch.manual_seed(seed)
         found = transform(image(60, 50))
@@ -76,7 +146,7 @@ def test_training_is_what_torchvision_draws_with_the_same_seed():
 
 
 def test_training_depends_on_the_seed_alone():
-    transform = TrainTransform(preprocessing(), Augmentation())
+    transform = TrainTransform(preprocessing(), standard())
     views = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
@@ -87,7 +157,7 @@ def test_training_depends_on_the_seed_alone():
 
 @pytest.mark.parametrize("flip", [0, 1])
 def test_an_augmentation_of_the_whole_image_only_mirrors_it(flip):
-    whole = TrainTransform(preprocessing(), Augmentation(scale=(1.0, 1.0), ratio=(1.0, 1.0), flip=float(flip)))
+    whole = TrainTransform(preprocessing(), standard(scale=(1.0, 1.0), ratio=(1.0, 1.0), flip=float(flip)))
     pixels = np.asarray(image(32, 32))
     assert (whole(image(32, 32)) == (pixels[:, ::-1] if flip else pixels)).all()
 
@@ -96,7 +166,7 @@ def test_an_augmentation_of_the_whole_image_only_mirrors_it(flip):
 def test_pixels_have_the_networks_size_and_channels(channels):
     for transform in (
         EvaluationTransform(preprocessing((24, 40), channels=channels)),
-        TrainTransform(preprocessing((24, 40), channels=channels), Augmentation()),
+        TrainTransform(preprocessing((24, 40), channels=channels), standard()),
     ):
         pixels = transform(image(61, 50, channels))
         assert pixels.shape == (24, 40, channels)
@@ -118,6 +188,12 @@ def test_normalisation_is_torchvisions_in_the_memory_format_of_the_network(given
     assert found.is_contiguous(memory_format=wanted)
 
 
+def test_the_inverse_of_normalisation_gives_the_levels_back():
+    normalize = Normalize(preprocessing(), torch.device("cpu"))
+    levels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16).expand(1, 3, 16, 16)
+    assert torch.equal(normalize.inverse(normalize(levels)), levels)
+
+
 def test_without_a_word_photos_are_normalised_as_imagenet():
     settings = preprocessing()
     assert settings.mean == (0.485, 0.456, 0.406)
@@ -129,8 +205,3 @@ def test_a_mean_of_another_number_of_channels_is_refused(name):
     values = {"mean": None, "std": None, name: (0.5, 0.5)}
     with pytest.raises(DataError, match=f"`{name}` has 2 values, and the network's input 3 channels"):
         preprocessing_for(InputSpec(), 1.0, **values)
-
-
-def test_an_augmentation_whose_least_is_more_than_its_most_is_refused():
-    with pytest.raises(ValueError, match="least is more than its most"):
-        Augmentation(scale=(0.9, 0.5))

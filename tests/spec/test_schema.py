@@ -16,7 +16,7 @@ from archspec.spec.describe import field_descriptions
 from archspec.spec.reader import plain, read_text
 from archspec.spec.schema import document_schema, spec_schema
 from archspec.spec.zoo import zoo_files
-from archspec.training.recipe import Recipe, recipe_files
+from archspec.training.recipe import Recipe, load_recipe, recipe_files
 
 PLUGINS = Plugins(installed=False)
 TEXTS = {name: path.read_text() for name, path in zoo_files().items()}
@@ -58,6 +58,37 @@ def test_a_spec_that_extends_another_one_holds_parts_only(spec_validator, write_
 @pytest.mark.parametrize("name", recipe_files())
 def test_the_recipes_are_valid(name):
     validator(document_schema(Recipe, PLUGINS)).validate(as_json(recipe_files()[name].read_text()))
+
+
+RECIPES = {
+    "augmentation: strong": True,
+    "augmentation: {flip: 0}": True,
+    "augmentation: {type: strong, flip: 0, erasing: 0.5}": True,
+    "augmentation: [standard, {type: random-erasing, probability: 0.5}]": True,
+    "augmentation: [none, {type: choice, among: [invert, {type: rotation, degrees: 9}]}]": True,
+    "mixup: 0.2\ncutmix: 1\nresize: pad\ninterpolation: bicubic": True,
+    "augmentation: stronk": False,
+    "augmentation: {type: standard, erasing: 0.5}": False,
+    "augmentation: [standard, {probability: 0.5}]": False,
+    "augmentation: [standard, {type: rand-augment, magnitude: 31}]": False,
+    "augmentation: []": False,
+    "augmentation: [none, choice]": False,
+    "augmentation: [none, {type: choice, among: []}]": False,
+    "augmentation: 3": False,
+    "mixup: -1": False,
+    "interpolation: nearest": False,
+}
+
+
+@pytest.mark.parametrize("text", RECIPES)
+def test_the_schema_and_load_recipe_agree_on_augmentation(text, tmp_path):
+    (tmp_path / "recipe.yaml").write_text(text)
+    try:
+        load_recipe(str(tmp_path / "recipe.yaml"), (), PLUGINS)
+        loads = True
+    except DocumentError:
+        loads = False
+    assert loads == RECIPES[text] == validator(document_schema(Recipe, PLUGINS)).is_valid(as_json(text))
 
 
 def _places(node, path=()):

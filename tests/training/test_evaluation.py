@@ -7,7 +7,8 @@ from torch import nn
 
 from archspec.data.folder import open_folder
 from archspec.data.loader import Loader
-from archspec.data.preprocessing import Preprocessing, Reading
+from archspec.data.preprocessing import Preprocessing
+from archspec.data.reading import Reading
 from archspec.data.transforms import Normalize
 from archspec.training.evaluation import evaluate
 from archspec.training.session import compute_dtype
