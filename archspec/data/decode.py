@@ -109,8 +109,15 @@ def unreadable(path: Path, error: Exception) -> DataError:
 
 
 def convert_image(image: Image.Image, reading: Reading) -> Image.Image:
-    """An image in the mode of a reading: 16 bits are scaled to 8, and transparency is laid on the background."""
+    """An image in the mode of a reading: 16 bits are scaled to 8, and transparency is laid on the background.
+
+    Raises:
+        ValueError: its values are of 32 bits, whose range nobody knows.
+
+    """
     mode = mode_for(reading.channels)
+    if image.mode in ("I", "F"):
+        raise ValueError("its values have no known range: they are of 32 bits, not of 8 or 16")
     if image.mode.startswith("I"):  # 16 bits a channel: Pillow would clip them instead of scaling
         image = image.convert("I").point(lambda value: value / 257).convert("L")
     if mode != "RGBA" and image.has_transparency_data:
