@@ -15,6 +15,7 @@ Errors of archspec itself are plain `AssertionError`s: a traceback is right for 
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,6 +182,12 @@ class BudgetError(DocumentError):
 
 class CutError(ArchspecError, ValueError):
     """A network cannot be cut there: no block has that name, or none lies between the two."""
+
+
+def place_raised(error: BaseException) -> str:
+    """The file and the line that raised an error: what finds a fault in a plugin's code."""
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{at.filename}:{at.lineno}"
 
 
 class PluginError(ArchspecError):

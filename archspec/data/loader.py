@@ -20,7 +20,7 @@ from archspec.data.randomness import SAMPLE, epoch_order, seed_generator
 from archspec.data.reading import Reading
 from archspec.data.transforms import Transform
 from archspec.data.watch import Watch
-from archspec.errors import DataError
+from archspec.errors import DataError, place_raised
 
 Key = tuple[int, int]
 """An epoch, and a position in the index."""
@@ -38,6 +38,8 @@ class Unreadable:
     message: str
     file: str | None
     help: str | None
+    skippable: bool = True
+    """Whether the image is at fault; if not, the code that reads it is."""
 
 
 Sample = tuple[np.ndarray, int, int]
@@ -69,11 +71,24 @@ class _Images(Dataset[Any]):
         epoch, position = key
         self.watch.begin(position)
         try:
+            return self._sample(epoch, position)
+        except Exception as error:  # a plugin's code may raise anything; torch's way of telling it ends in a hang
+            return _fault_of(error, position, self.index)
+
+    def _sample(self, epoch: int, position: int) -> Sample | Unreadable:
+        try:
             image = self.index.read(position, self.reading)
         except DataError as error:
             return Unreadable(position, error.message, error.file, error.help)
         seed_generator(SAMPLE, self.seed, epoch, position)
         return self.transform(image), int(self.index.labels[position]), position
+
+
+def _fault_of(error: Exception, position: int, index: ImageIndex) -> Unreadable:
+    """An error of the code that reads or transforms an image, with its place."""
+    message = f"'{index.name(position)}' could not be prepared: {type(error).__name__}: {error}"
+    help = f"{place_raised(error)} raised it: a data set's or a transform's own code"
+    return Unreadable(position, message, None, help, skippable=False)
 
 
 def _collate(samples: list[Sample | Unreadable]) -> Batch:
@@ -143,16 +158,21 @@ class Loader:
         """Seconds that the last epoch waited for its batches after the first."""
         self._watch = Watch(workers)
         self._keys = _Keys(len(index), batch_size, shuffle=shuffle, seed=seed)
-        images = _Images(index, reading, transform, seed, self._watch)
+        self._images = _Images(index, reading, transform, seed, self._watch)
+        self._pin_memory = pin_memory
+        self._loader: DataLoader[Batch] | None = None
+        self._batches: Iterator[Batch] | None = None
+
+    def _open(self) -> DataLoader[Batch]:
         with warnings.catch_warnings(action="ignore"):  # of more workers than cores, which the user asked for
-            self._loader: DataLoader[Batch] = DataLoader(
-                images,
+            return DataLoader(
+                self._images,
                 batch_sampler=self._keys,
                 collate_fn=_collate,
-                num_workers=workers,
-                persistent_workers=workers > 0,
-                pin_memory=pin_memory,
-                timeout=timeout if workers else 0,
+                num_workers=self.workers,
+                persistent_workers=self.workers > 0,
+                pin_memory=self._pin_memory,
+                timeout=self.timeout if self.workers else 0,
                 generator=torch.Generator(),  # its own, or it moves the global one
                 worker_init_fn=_begin_worker,
             )
@@ -171,29 +191,38 @@ class Loader:
         self._keys.epoch, self._keys.start = epoch, start
         self.waited = 0.0
         self.index.source.prepare()
-        batches = iter(self._loader)
+        self._loader = self._loader or self._open()
+        self._batches = iter(self._loader)
+        try:
+            yield from self._read(start)
+        except Exception:  # the processes end here: as garbage in a cycle, each would be waited for, 5 seconds long
+            self._loader = self._batches = None
+            raise
+        self.index.source.settle()
+
+    def _read(self, start: int) -> Iterator[Batch]:
         for number in range(start, len(self)):
             began = time.perf_counter()
-            batch = self._next(batches)
+            batch = self._next()
             self.waited += time.perf_counter() - began if number > start else 0.0
             self._count(batch.unreadable)
             if len(batch.labels) > self._keys.shuffle or not batch.unreadable:  # BatchNorm cannot train on one image
                 yield batch
-        self.index.source.settle()
 
-    def _next(self, batches: Iterator[Batch]) -> Batch:
+    def _next(self) -> Batch:
+        assert self._batches is not None, "an epoch has begun"
         try:
-            return next(batches)
+            return next(self._batches)
         except RuntimeError as error:
             fault = self._watch.explain(str(error), self.timeout, self.index)
             if fault is None:
                 raise
-            raise fault from None
+        raise fault  # out here, or torch's error would hold the processes
 
     def _count(self, unreadable: tuple[Unreadable, ...]) -> None:
         """Raise for an image that cannot be read, or note that it is skipped."""
         for image in unreadable:
-            if not self.skip_unreadable:
+            if not (self.skip_unreadable and image.skippable):
                 raise DataError(image.message, file=image.file, help=image.help)
             self.skipped[image.position] = image.message
         if len(self.skipped) > max(1, MOST_SKIPPED * len(self.index)):

@@ -7,7 +7,6 @@ import pickle
 import types
 import weakref
 from collections.abc import Iterator
-from traceback import clear_frames
 from typing import Any
 
 import numpy as np
@@ -186,9 +185,8 @@ def _batches(split: str, index: ImageIndex, preprocessing: Any, workers: int) ->
     try:
         return list(Loader(index, preprocessing.reading, transform, batch_size=8, workers=workers).epoch())
     except Exception as error:
-        what = str(error).strip().splitlines()[-1]  # a worker's error holds its traceback
-        clear_frames(error.__traceback__)  # they hold the loader, whose processes end with it
-    raise Fault(f"its {split} split cannot be read by {workers} loader processes: {what}")
+        what = str(error).strip().splitlines()[-1]  # torch's error of a worker holds its traceback
+        raise Fault(f"its {split} split cannot be read by {workers} loader processes: {what}") from error
 
 
 def _spread(index: ImageIndex) -> np.ndarray:

@@ -4,7 +4,9 @@ import contextlib
 import gc
 import itertools
 import os
+import re
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +14,13 @@ import torch
 from PIL import Image
 
 from archspec.data.folder import open_folder
+from archspec.data.index import ImageIndex
 from archspec.data.loader import Loader
 from archspec.data.preprocessing import preprocessing_for
 from archspec.data.randomness import epoch_order, seed_for
 from archspec.data.reading import Reading
-from archspec.data.transforms import EvaluationTransform, TrainTransform
+from archspec.data.sources import ImageArray
+from archspec.data.transforms import EvaluationTransform, TrainTransform, as_pixels
 from archspec.errors import DataError
 from archspec.plugins import Plugins
 from archspec.spec.arch import InputSpec
@@ -218,3 +222,27 @@ def test_a_worker_that_dies_or_hangs_is_named_with_its_file(index, deed, message
         drawn(loader)
     sums = [np.asarray(Image.open(index.file(position))).sum() % 2 for position in range(23)]
     assert f"at '{index.file(sums.index(0))}'" in caught.value.message
+
+
+class Faulty(ImageArray):
+    """A plugin's source whose code has a fault."""
+
+    def read(self, number, reading):
+        if number == 40:
+            raise ZeroDivisionError("so many of none")
+        return super().read(number, reading)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("skip", [False, True])
+def test_a_fault_in_a_sources_code_is_told_with_its_place_and_is_no_corrupt_image(workers, skip):
+    index = ImageIndex(Faulty(Path("noise"), np.zeros((64, 8, 8, 3), dtype=np.uint8)), [0] * 64)
+    loader = Loader(index, Reading(3), as_pixels, batch_size=8, workers=workers, skip_unreadable=skip)
+    with pytest.raises(DataError, match=r"'noise\[40\]' could not be prepared: ZeroDivisionError") as caught:
+        list(loader.epoch())
+    assert re.search(rf"{re.escape(__file__)}:\d+ raised it", caught.value.help)
+    assert loader.skipped == {}
+    began = time.perf_counter()
+    del loader
+    gc.collect()
+    assert time.perf_counter() - began < 4  # torch's own way ends in two joins of 5 seconds
