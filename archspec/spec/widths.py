@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Annotated
+from typing import Annotated, TypeGuard
 
 from pydantic import Field
 
 from archspec.errors import Diagnostic, DocumentError
 from archspec.offers import Settings
 from archspec.plugins import Plugins
-from archspec.spec.reader import Entry, Mapping, Scalar, Sequence
+from archspec.spec.reader import Entry, Mapping, Node, Scalar, Sequence
 from archspec.spec.settings import read_settings
 
 _MULTIPLE = 8
@@ -38,6 +38,11 @@ class WidthRule(Settings):
     """The ratio of a stage's width to the one before."""
     group_width: Annotated[int, Field(ge=1, le=65_536)] | None = None
     """Channels in a group of the 3x3 convolutions, which every width is a multiple of."""
+
+
+def is_width_rule(stages: Node) -> TypeGuard[Mapping]:
+    """Whether `stages` is written as the rule."""
+    return isinstance(stages, Mapping) and "w0" in stages.entries
 
 
 def stage_widths(rule: WidthRule) -> list[tuple[int, int]]:
