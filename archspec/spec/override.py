@@ -85,5 +85,5 @@ def _no_list(node: Mapping) -> str:
     if is_width_rule(node):
         return "a width rule describes all stages at once: leave it out"
     if not node.entries:
-        return "nothing stands here: set the whole list"
+        return "nothing stands here yet: name a key, or set the whole list"
     return f"this is a map: name one of its keys, such as {shorten(next(iter(node.entries)))}"

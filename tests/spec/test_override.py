@@ -123,7 +123,7 @@ def test_an_entry_of_a_list_that_is_not_there_is_refused(faults, key):
     (fault,) = faults("name: x\nstem: conv\nhead: {type: classifier, classes: 3}\n", f"stages.{key}.filters=8")
     assert (fault.message, fault.hint) == (
         f"only a list has an entry '{key}'",
-        "nothing stands here: set the whole list",
+        "nothing stands here yet: name a key, or set the whole list",
     )
 
 
