@@ -7,11 +7,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from archspec import Builder, ImpossibleShape, Offer, Offered, Offers, Options, ResidualBlockOptions, Value, hookimpl
-from archspec.spec.parts import LayerScale
 
 Groups = Annotated[int, Field(ge=1, le=65_536)]
-
-
+LayerScale = Annotated[float, Field(gt=0, le=1)] | None
 StrideIn = Literal["3x3", "1x1"]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from archspec import Builder, ImpossibleShape, Offer, Offered, Offers, Options, ResidualBlockOptions, Value, hookimpl
-from archspec.spec.parts import LayerScale
+from archspec.builtin.blocks import LayerScale
 
 Kernel = Annotated[int, Field(ge=1, le=255)]
 
