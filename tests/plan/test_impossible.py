@@ -5,7 +5,7 @@ import torch
 
 import archspec
 from archspec.errors import PlanError
-from archspec.plan.branches import Add
+from archspec.plan.branches import Add, Concat, Slice
 
 TEXT = """name: impossible
 input: {channels: 3, size: 32}
@@ -112,6 +112,19 @@ def test_a_sum_of_other_channels_is_not_blamed_on_an_odd_side():
     with pytest.raises(archspec.ImpossibleShape, match="cannot be added") as caught:
         Add().output_shape((8, 4, 4), (8, 5, 4))
     assert "odd side" in caught.value.help
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 9), (-1, 4), (4, 4), (5, 3), (8, 9)])
+def test_channels_that_are_not_there_cannot_be_taken(start, stop):
+    with pytest.raises(archspec.ImpossibleShape, match=f"channels {start} to {stop} cannot be taken from 8"):
+        Slice(start, stop).output_shape((8, 4, 4))
+    assert Slice(0, 8).output_shape((8, 4, 4)) == (8, 4, 4)
+
+
+def test_maps_of_other_sizes_cannot_be_concatenated():
+    with pytest.raises(archspec.ImpossibleShape, match="cannot be concatenated"):
+        Concat().output_shape((8, 4, 4), (8, 4, 5))
+    assert Concat().output_shape((8, 4, 4), (2, 4, 4), (1, 4, 4)) == (11, 4, 4)
 
 
 def test_a_hundred_million_blocks_are_refused_before_they_are_planned(write_spec):

@@ -63,3 +63,16 @@ def test_receptive_fields_of_imagenet_networks_by_hand(name, repeats, field):
         by_hand += 2 * 4 * 2**stage * (blocks * convolutions - strided) + 2 * 4 * 2 ** (stage - 1) * strided
     assert by_hand == field
     assert archspec.plan_network(archspec.load_spec(name)).receptive_field == field
+
+
+@pytest.mark.parametrize("shortcut", ["A", "B", "D"])
+@pytest.mark.parametrize("antialias", ["none", "average", "blur"])
+def test_paths_that_join_lie_equally_far_apart(small_file, shortcut, antialias):
+    """A pixel of a sum stands for one place of the image, so both paths must have made the same strides."""
+    overrides = (f"defaults.shortcut={shortcut}", f"defaults.antialias={antialias}", "stages.2.strides=4")
+    plan = archspec.plan_network(archspec.load_spec(small_file, overrides))
+    strides = [1]
+    for step in plan.steps:
+        (stride,) = {strides[value] for value in step.inputs}
+        strides.append(stride * step.window[1])
+    assert strides[-1] == plan.total_stride == 16
