@@ -38,7 +38,8 @@ class ResidualOptions(ShortcutOptions):
     attention: Annotated[Options, Offered("attentions", default="none")]
     """A gate over the channels, before the sum."""
     antialias: Literal["none", "average", "blur"] = "none"
-    """Stride behind the convolution instead of in it: by a 2x2 average pool, or a 3x3 binomial filter.  Zhang 2019."""
+    """Stride behind the convolution instead of in it: by the average of the pixels that are strided over, or a 3x3
+    binomial filter.  Zhang 2019."""
     zero_init_residual: bool = False
     """Start the last norm's scale at zero, so that a block starts as its shortcut.  Goyal et al. 2017."""
 

@@ -52,7 +52,7 @@ def stage_widths(rule: WidthRule) -> list[tuple[int, int]]:
         power = round(math.log((rule.w0 + rule.wa * block) / rule.w0) / math.log(rule.wm))
         width = _MULTIPLE * round(rule.w0 * rule.wm**power / _MULTIPLE)
         group = min(rule.group_width or 1, width)
-        widths.append(max(group, round(width / group) * group))
+        widths.append(round(width / group) * group)
     return [(width, len(list(blocks))) for width, blocks in itertools.groupby(widths)]
 
 

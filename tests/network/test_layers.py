@@ -124,14 +124,14 @@ def test_glorot_starts_within_its_bound_and_with_no_bias():
 
 def test_the_last_norm_of_a_block_starts_at_zero_where_the_spec_says_so(network_of, small_text):
     network = network_of(
-        small_text, "stages.0.zero_init_residual=true", "stages.1.block=bottleneck", "stages.1.zero_init_residual=true"
+        small_text, "stages.*.zero_init_residual=true", "stages.1.block=bottleneck", "stages.2.block=res2net"
     )
     zero = {
         name
         for name, module in network.named_modules()
         if isinstance(module, nn.BatchNorm2d) and not module.weight.any()
     }
-    assert zero == {"stages.0.0.norm2", "stages.1.0.norm3"}
+    assert zero == {"stages.0.0.norm2", "stages.1.0.norm3", "stages.2.0.norm3"}
 
 
 def test_a_fresh_network_differs_by_seed_and_repeats_with_it(small_file):
