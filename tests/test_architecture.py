@@ -1,7 +1,9 @@
 """The house: which module may import which, and what the package shows."""
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 from types import FunctionType
 
 import pytest
@@ -16,6 +18,24 @@ def test_imports_point_down(root, monkeypatch):
     assert done.returncode == 0, done.stdout + done.stderr
     assert " 0 broken" in done.stdout
     assert " 0 kept" not in done.stdout
+
+
+BUILT_IN = sorted((Path(archspec.__file__).parent / "builtin").glob("*.py"))
+FOR_PLUGINS = ("archspec.errors", "archspec.plan.branches", "archspec.plan.gates", "archspec.data", "archspec.builtin")
+"""Errors, operations that the builder has no method for, what a data set is made with, and one another's."""
+
+
+@pytest.mark.parametrize("file", BUILT_IN, ids=lambda file: file.stem)
+def test_a_built_in_imports_what_a_plugin_may(file):
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            assert not any(alias.name.startswith("archspec") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module == "archspec":
+            assert {alias.name for alias in node.names} <= set(archspec.__all__)
+        elif isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith("archspec."):
+            assert f"{node.module}.".startswith(tuple(f"{module}." for module in FOR_PLUGINS)), node.module
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level
 
 
 def test_the_public_names_are_sorted_and_complete():

@@ -7,11 +7,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from archspec import Builder, ImpossibleShape, Offer, Offered, Offers, Options, ResidualBlockOptions, Value, hookimpl
-from archspec.spec.parts import LayerScale
 
 Groups = Annotated[int, Field(ge=1, le=65_536)]
-
-
+LayerScale = Annotated[float, Field(gt=0, le=1)] | None
 StrideIn = Literal["3x3", "1x1"]
 
 
@@ -40,7 +38,8 @@ class ResidualOptions(ShortcutOptions):
     attention: Annotated[Options, Offered("attentions", default="none")]
     """A gate over the channels, before the sum."""
     antialias: Literal["none", "average", "blur"] = "none"
-    """Stride behind the convolution instead of in it: by a 2x2 average pool, or a 3x3 binomial filter.  Zhang 2019."""
+    """Stride behind the convolution instead of in it: by the average of the pixels that are strided over, or a 3x3
+    binomial filter.  Zhang 2019."""
     zero_init_residual: bool = False
     """Start the last norm's scale at zero, so that a block starts as its shortcut.  Goyal et al. 2017."""
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from archspec import Builder, ImpossibleShape, Offer, Offered, Offers, Options, ResidualBlockOptions, Value, hookimpl
-from archspec.spec.parts import LayerScale
+from archspec.builtin.blocks import LayerScale
 
 Kernel = Annotated[int, Field(ge=1, le=255)]
 
@@ -36,6 +36,13 @@ class ConvNextOptions(ResidualBlockOptions):
     """Where the trained factor of each channel starts; null for none."""
 
 
+def _need_centre(block: InvertedOptions | ConvNextOptions) -> None:
+    """Raise `ImpossibleShape` where the depthwise convolution makes more pixels than it takes, so that no sum fits."""
+    if block.kernel % 2 == 0 and block.padding == "symmetric":
+        message = f"an even kernel (={block.kernel}), padded alike on both sides, makes a map larger than its shortcut"
+        raise ImpossibleShape(message, "kernel", help="take an odd `kernel`, or `padding: tensorflow`")
+
+
 def inverted(net: Builder, x: Value, block: InvertedOptions) -> Value:
     """x + norm(conv1x1(attention(act(norm(depthwise(act(norm(conv1x1(x)))))))).  Sandler et al. 2018, fig. 3b.
 
@@ -52,6 +59,7 @@ def inverted(net: Builder, x: Value, block: InvertedOptions) -> Value:
     y = net.norm(net.conv(y, block.filters, 1, name="conv3"), name="norm3")
     if block.reshapes(x.channels, block.filters):
         return y
+    _need_centre(block)
     return net.add(net.drop_path(net.scale(y, block.layer_scale), block.drop_path), x)
 
 
@@ -60,6 +68,7 @@ def convnext(net: Builder, x: Value, block: ConvNextOptions) -> Value:
 
     Where the shape changes, norm and a convolution without overlap come before it.
     """
+    _need_centre(block)
     if block.reshapes(x.channels, block.filters):
         with net.scope("downsample"):
             x = _downsample(net, net.norm(x), block)

@@ -99,7 +99,7 @@ class _Folder:
         for position, (branch, other) in enumerate(((first, step.inputs[1]), (second, step.inputs[0]))):
             if branch is not None and branch.source == other:
                 return self.join_identity(step, branch, position)
-        if first is None or second is None or first.source != second.source or first.name == second.name:
+        if first is None or second is None or first.source != second.source:
             return None
         modules = [self.network.get_submodule(branch.name) for branch in (first, second)]
         large = max(range(2), key=lambda at: _size(modules[at]))

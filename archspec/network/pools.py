@@ -53,16 +53,16 @@ class BlurPool2d(nn.Module):
 
     filter: Tensor
 
-    def __init__(self, stride: int, padding: int) -> None:
+    def __init__(self, stride: int) -> None:
         super().__init__()
-        self.stride, self.padding = stride, padding
+        self.stride = stride
         row = torch.tensor([0.25, 0.5, 0.25])
         self.register_buffer("filter", (row[:, None] * row)[None, None], persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H/s, W/s)."""
         channels = x.shape[1]
-        x = F.pad(x, [self.padding] * 4, mode="reflect")
+        x = F.pad(x, [1] * 4, mode="reflect")
         return F.conv2d(x, self.filter.expand(channels, 1, 3, 3), stride=self.stride, groups=channels)
 
     def extra_repr(self) -> str:
@@ -90,7 +90,7 @@ def pool(operation: op.Pool) -> nn.Module:
 
 
 def blur_pool(operation: op.BlurPool) -> nn.Module:
-    return BlurPool2d(operation.stride, operation.padding)
+    return BlurPool2d(operation.stride)
 
 
 def global_average_pool(operation: op.GlobalAveragePool) -> nn.Module:

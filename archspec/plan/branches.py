@@ -24,7 +24,9 @@ class Add(Operation):
     def output_shape(self, *inputs: Shape) -> Shape:
         first, second = inputs
         if first != second:
-            raise ImpossibleShape(f"shapes {first} and {second} cannot be added")
+            odd = "of an odd side, one path makes more than the other: give `input.size` a multiple of 32"
+            help = odd if first[:1] == second[:1] else None
+            raise ImpossibleShape(f"shapes {first} and {second} cannot be added", help=help)
         return first
 
 

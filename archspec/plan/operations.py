@@ -17,11 +17,15 @@ Shape = tuple[int, ...]
 
 
 class ImpossibleShape(ValueError):  # noqa: N818
-    """No such tensor can exist. `option` names the option of the block that is to blame, where one is."""
+    """No such tensor can exist.
 
-    def __init__(self, message: str, option: str | None = None) -> None:
+    `option` names the option of the block that is to blame, where one is; `help` says how to mend it.
+    """
+
+    def __init__(self, message: str, option: str | None = None, *, help: str | None = None) -> None:
         super().__init__(message)
         self.option = option
+        self.help = help
 
 
 @dataclass(frozen=True)
@@ -70,9 +74,9 @@ def strided(size: int, kernel: int, stride: int, dilation: int, padding: str, *,
     `valid`: no padding. `fixed`: the window is not the user's to choose, so no option is blamed.
     """
     if stride > size:
-        raise ImpossibleShape(
-            f"a stride of {stride} makes a map below 1 px of one of {size} px", None if fixed else "strides"
-        )
+        message = f"a stride of {stride} makes a map below 1 px of one of {size} px"
+        help = "give `input.size` more pixels, or a stage fewer `strides`"
+        raise ImpossibleShape(message, None if fixed else "strides", help=help)
     if padding == "tensorflow":
         return math.ceil(size / stride)
     pad = dilation * (kernel // 2) if padding == "symmetric" else 0

@@ -79,8 +79,4 @@ class _Planner:
     def diagnostic(self, error: ImpossibleShape, name: str, path: KeyPath, x: Value) -> Diagnostic:
         wanted = (*path, error.option) if error.option else path
         note = f"the map that enters {name} is {'x'.join(map(str, x.shape))} (channels x height x width)"
-        if "below 1 px" in str(error):
-            note += "; give `input.size` more pixels, or a stage fewer `strides`"
-        if "cannot be added" in str(error):
-            note += "; of an odd side, one path makes more than the other: give `input.size` a multiple of 32"
-        return point_at(self.spec, wanted, str(error), note)
+        return point_at(self.spec, wanted, str(error), f"{note}; {error.help}" if error.help else note)

@@ -48,11 +48,8 @@ class BlurPool(Operation):
     maker: ClassVar[str] = "archspec.network.pools:blur_pool"
     output_needed: ClassVar[bool] = False
     kernel: ClassVar[int] = 3
-
-    @property
-    def padding(self) -> int:
-        """Pixels on each side."""
-        return (self.stride - 1 + self.kernel - 1) // 2
+    padding: ClassVar[int] = 1
+    """Pixels on each side, whatever the stride: as many outputs as a 3x3 convolution has, beside which it stands."""
 
     def output_shape(self, *inputs: Shape) -> Shape:
         (shape,) = inputs

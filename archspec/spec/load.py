@@ -12,7 +12,7 @@ from archspec.spec.extend import open_document
 from archspec.spec.parts import Style
 from archspec.spec.reader import Entry, Mapping, Node, Scalar, Sequence, plain
 from archspec.spec.settings import read_settings
-from archspec.spec.widths import expand_widths
+from archspec.spec.widths import expand_widths, is_width_rule
 from archspec.spec.wording import describe
 from archspec.spec.zoo import find_spec, zoo_files
 
@@ -47,7 +47,7 @@ def read_spec(node: Mapping, plugins: Plugins) -> ArchSpec:
 
     """
     stages = node.entries.get("stages")
-    if stages is not None and isinstance(stages.node, Mapping) and "w0" in stages.node.entries:
+    if stages is not None and is_width_rule(stages.node):
         stages.node = expand_widths(stages.node, plugins)
     faults = _inherit(node, plugins)
     try:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from archspec.errors import Diagnostic, DocumentError, Place, shorten
 from archspec.spec.reader import Entry, Mapping, Node, Sequence, read_text
+from archspec.spec.widths import is_width_rule
 
 FILE = "--set"
 """What stands for the file in the place of a value that was set."""
@@ -37,14 +38,18 @@ def apply_override(document: Mapping, override: str, number: int = 1, prefix: st
         column = override.index(part, column - 1) + 1
         keys.append((part, Place(FILE, number, column, len(part), override)))
         column += len(part)
-    _put(document, keys, node)
+    _put(document, _of_all_stages(document, keys), node)
+
+
+def _of_all_stages(document: Mapping, keys: list[tuple[str, Place]]) -> list[tuple[str, Place]]:
+    """`stages.*.bias` as `stages.bias`, where a width rule describes all stages at once."""
+    stages = document.entries.get("stages")
+    starred = [key for key, _ in keys[:2]] == ["stages", "*"] and len(keys) > 2
+    return [keys[0], *keys[2:]] if starred and stages is not None and is_width_rule(stages.node) else keys
 
 
 def _put(node: Node, keys: list[tuple[str, Place]], value: Node) -> None:
     (key, place), *rest = keys
-    if isinstance(node, Mapping) and key == "*" and rest:  # a width rule describes all stages at once
-        _put(node, rest, value)
-        return
     for target in _targets(node, key, place):
         if not rest:
             target[0](value)
@@ -70,7 +75,15 @@ def _targets(node: Node, key: str, place: Place) -> Iterator[tuple]:  # type: ig
             yield (lambda value, index=index: node.items.__setitem__(index, value)), node.items[index]
     elif isinstance(node, Mapping):
         if key.isdecimal() or key == "*":
-            message = f"there is no entry '{shorten(key)}' in a map"
-            raise DocumentError([Diagnostic(message, place, hint="a width rule describes all stages at once")])
+            raise DocumentError([Diagnostic(f"only a list has an entry '{shorten(key)}'", place, hint=_no_list(node))])
         entry = node.entries.get(key)
         yield (lambda value: node.entries.__setitem__(key, Entry(place, value))), entry.node if entry else None
+
+
+def _no_list(node: Mapping) -> str:
+    """How to mend a number or a `*` on what is no list."""
+    if is_width_rule(node):
+        return "a width rule describes all stages at once: leave it out"
+    if not node.entries:
+        return "nothing stands here yet: name a key, or set the whole list"
+    return f"this is a map: name one of its keys, such as {shorten(next(iter(node.entries)))}"

@@ -11,7 +11,6 @@ from archspec.offers import Offered, Options
 Filters = Annotated[int, Field(ge=1, le=1_000_000)]
 Strides = Annotated[int, Field(ge=1, le=64)]
 Dilation = Annotated[int, Field(ge=1, le=64)]
-LayerScale = Annotated[float, Field(gt=0, le=1)] | None
 
 
 class Style(Options):

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Annotated
+from typing import Annotated, TypeGuard
 
 from pydantic import Field
 
 from archspec.errors import Diagnostic, DocumentError
 from archspec.offers import Settings
 from archspec.plugins import Plugins
-from archspec.spec.reader import Entry, Mapping, Scalar, Sequence
+from archspec.spec.reader import Entry, Mapping, Node, Scalar, Sequence
 from archspec.spec.settings import read_settings
 
 _MULTIPLE = 8
@@ -40,6 +40,11 @@ class WidthRule(Settings):
     """Channels in a group of the 3x3 convolutions, which every width is a multiple of."""
 
 
+def is_width_rule(stages: Node) -> TypeGuard[Mapping]:
+    """Whether `stages` is written as the rule."""
+    return isinstance(stages, Mapping) and "w0" in stages.entries
+
+
 def stage_widths(rule: WidthRule) -> list[tuple[int, int]]:
     """The width of each stage, and its blocks."""
     widths = []
@@ -47,7 +52,7 @@ def stage_widths(rule: WidthRule) -> list[tuple[int, int]]:
         power = round(math.log((rule.w0 + rule.wa * block) / rule.w0) / math.log(rule.wm))
         width = _MULTIPLE * round(rule.w0 * rule.wm**power / _MULTIPLE)
         group = min(rule.group_width or 1, width)
-        widths.append(max(group, round(width / group) * group))
+        widths.append(round(width / group) * group)
     return [(width, len(list(blocks))) for width, blocks in itertools.groupby(widths)]
 
 

@@ -14,19 +14,9 @@ from archspec.errors import CutError, WeightsError
 
 
 @pytest.fixture
-def network(network_of, small_text):
+def network(network_of, small_text, randomise):
     torch.manual_seed(0)
-    return randomised(network_of(small_text, "input.size=[20, 27]"))
-
-
-def randomised(network):
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.1)
-            module.running_var.uniform_(0.5, 1.5)
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.normal_(module.bias, 0, 0.1)
-    return network
+    return randomise(network_of(small_text, "input.size=[20, 27]"))
 
 
 @pytest.fixture
@@ -93,8 +83,8 @@ FOLDED = [
 
 
 @pytest.mark.parametrize("overrides", FOLDED)
-def test_a_folded_network_computes_the_same(network_of, small_text, images, overrides):
-    network = randomised(network_of(small_text, *overrides)).eval()
+def test_a_folded_network_computes_the_same(network_of, randomise, small_text, images, overrides):
+    network = randomise(network_of(small_text, *overrides)).eval()
     folded = compile_network(network.plan, fold=True, state=network.state_dict())
     expected = network(images)
     assert torch.allclose(folded(images), expected, atol=1e-4, rtol=1e-4)

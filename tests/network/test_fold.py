@@ -20,23 +20,13 @@ head: {type: classifier, classes: 5}
 INFERENCE = ("stem.form=inference", "stages.*.form=inference")
 
 
-def randomise(network):
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.1)
-            module.running_var.uniform_(0.5, 1.5)
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.normal_(module.bias, 0, 0.1)
-    return network.eval()
-
-
 @pytest.fixture
-def fold(network_of):
+def fold(network_of, randomise):
     """A spec text -> the network, the folded one, and images."""
 
     def make(text, *overrides):
         torch.manual_seed(0)
-        network = randomise(network_of(text, *overrides))
+        network = randomise(network_of(text, *overrides)).eval()
         folded = compile_network(network.plan, fold=True, state=network.state_dict())
         return network, folded, torch.randn(2, *network.plan.input)
 
@@ -86,10 +76,10 @@ def test_a_folded_repvgg_has_the_tensors_of_its_inference_form(fold, write_spec,
     assert (plan.depth, plan.receptive_field) == (network.plan.depth, network.plan.receptive_field)
 
 
-def test_the_folded_repvgg_is_timms():
+def test_the_folded_repvgg_is_timms(randomise):
     """timm folds the branches by its own means: as many parameters, and the same outputs."""
     torch.manual_seed(0)
-    theirs = randomise(timm.create_model("repvgg_a0"))
+    theirs = randomise(timm.create_model("repvgg_a0")).eval()
     network = archspec.build_network("repvgg-a0")
     archspec.load_weights(network, theirs.state_dict())
     folded = compile_network(network.plan, fold=True, state=network.state_dict())

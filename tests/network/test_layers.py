@@ -9,7 +9,7 @@ from torch import nn
 
 import archspec
 from archspec.network.layers import SameConv2d, same_padding
-from archspec.network.pools import SamePool2d
+from archspec.network.pools import BlurPool2d, SamePool2d
 
 
 @pytest.mark.parametrize("kernel", [1, 2, 3, 5, 7])
@@ -48,6 +48,26 @@ def test_same_convolution_and_pools_equal_their_definition(size, kernel, stride)
         assert torch.allclose(convolved[0, :, i, j], expected, atol=1e-5)
         assert torch.equal(largest[..., i, j], window.amax((2, 3)))
         assert torch.allclose(mean[..., i, j], window.mean((2, 3)), atol=1e-6)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("size", [5, 6, 7, 8, 9, 12])
+def test_a_blur_pool_is_every_strideth_binomial_mean_of_the_mirrored_map(stride, size):
+    x = torch.randn(1, 2, size, size + 3)
+    y = BlurPool2d(stride)(x)
+    assert y.shape[2:] == (math.ceil(size / stride), math.ceil((size + 3) / stride))
+
+    def mirror(at, side):
+        return abs(at) if at < side else 2 * side - 2 - at
+
+    for i in range(y.shape[2]):
+        for j in range(y.shape[3]):
+            rows, columns = (
+                [mirror(stride * at + step, side) for step in (-1, 0, 1)] for at, side in ((i, size), (j, size + 3))
+            )
+            weights = torch.tensor([[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]]) / 16
+            wanted = (x[0][:, rows][:, :, columns] * weights).sum((1, 2))
+            assert torch.allclose(y[0, :, i, j], wanted, atol=1e-6)
 
 
 def test_the_plan_and_the_layer_agree_for_the_pool_with_tensorflow_padding(network_of, small_text):
@@ -104,14 +124,14 @@ def test_glorot_starts_within_its_bound_and_with_no_bias():
 
 def test_the_last_norm_of_a_block_starts_at_zero_where_the_spec_says_so(network_of, small_text):
     network = network_of(
-        small_text, "stages.0.zero_init_residual=true", "stages.1.block=bottleneck", "stages.1.zero_init_residual=true"
+        small_text, "stages.*.zero_init_residual=true", "stages.1.block=bottleneck", "stages.2.block=res2net"
     )
     zero = {
         name
         for name, module in network.named_modules()
         if isinstance(module, nn.BatchNorm2d) and not module.weight.any()
     }
-    assert zero == {"stages.0.0.norm2", "stages.1.0.norm3"}
+    assert zero == {"stages.0.0.norm2", "stages.1.0.norm3", "stages.2.0.norm3"}
 
 
 def test_a_fresh_network_differs_by_seed_and_repeats_with_it(small_file):

@@ -47,6 +47,18 @@ def test_the_plan_knows_what_training_keeps(name, close):
     assert plan.activation_memory == pytest.approx(measured, rel=close, abs=0)
 
 
+def test_a_global_pool_keeps_nothing_of_the_sum_before_it(write_spec):
+    text = """name: sum
+input: {channels: 1, size: 8}
+stem: {type: conv, filters: 4, kernel: 3, strides: 1}
+stages: [{block: preact-basic, filters: 4}]
+head: {type: classifier, classes: 3}
+"""
+    plan = archspec.plan_network(archspec.load_spec(write_spec(text)))
+    measured = kept_by_autograd(archspec.compile_network(plan).train(), torch.randn(2, *plan.input)) / 2
+    assert plan.activation_memory == measured
+
+
 def test_by_hand(write_spec):
     text = """name: hand
 input: {channels: 1, size: 8}

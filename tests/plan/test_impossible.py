@@ -5,6 +5,7 @@ import torch
 
 import archspec
 from archspec.errors import PlanError
+from archspec.plan.branches import Add, Concat, Slice
 
 TEXT = """name: impossible
 input: {channels: 3, size: 32}
@@ -78,6 +79,52 @@ def test_the_pool_of_a_stem_is_not_blamed_on_strides_of_one(fault):
 def test_a_pool_brings_the_map_below_one_pixel_only_where_strides_are_larger(write_spec):
     text = TEXT.replace("type: conv,", "type: conv-pool,").replace("size: 32", "size: 3")
     assert archspec.plan_network(archspec.load_spec(write_spec(text))).shape(4) == (16, 2, 2)
+
+
+@pytest.mark.parametrize("block", ["basic", "bottleneck"])
+@pytest.mark.parametrize("stride", [2, 3, 4, 5])
+@pytest.mark.parametrize("size", [31, 32, 33, 36])
+def test_a_blurred_stride_fits_the_shortcut_of_any_size(write_spec, block, stride, size):
+    overrides = (f"input.size={size}", f"stages.1.strides={stride}", "defaults.antialias=blur")
+    plan = archspec.plan_network(archspec.load_spec(write_spec(TEXT.replace("basic", block)), overrides))
+    assert plan.stages[1].output[1:] == (-(-size // stride),) * 2
+
+
+@pytest.mark.parametrize("block", ["inverted", "convnext"])
+def test_an_even_kernel_beside_a_shortcut_is_refused_at_the_kernel(fault, write_spec, block):
+    text = TEXT.replace("basic, filters: 16", f"{block}, filters: 16, kernel: 4")
+    found = fault(text)
+    assert found.message.startswith("an even kernel (=4), padded alike on both sides")
+    assert (found.path, found.place.line) == (("stages", 0, "kernel"), 5)
+    assert found.notes[0].endswith("take an odd `kernel`, or `padding: tensorflow`")
+    assert archspec.plan_network(archspec.load_spec(write_spec(text), ["defaults.padding=tensorflow"]))
+
+
+def test_an_even_kernel_without_a_shortcut_is_allowed(write_spec):
+    text = TEXT.replace("basic, filters: 16", "inverted, filters: 24, kernel: 4")
+    assert archspec.plan_network(archspec.load_spec(write_spec(text))).stages[0].output == (24, 33, 33)
+
+
+def test_a_sum_of_other_channels_is_not_blamed_on_an_odd_side():
+    with pytest.raises(archspec.ImpossibleShape, match="cannot be added") as caught:
+        Add().output_shape((8, 4, 4), (16, 4, 4))
+    assert caught.value.help is None
+    with pytest.raises(archspec.ImpossibleShape, match="cannot be added") as caught:
+        Add().output_shape((8, 4, 4), (8, 5, 4))
+    assert "odd side" in caught.value.help
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 9), (-1, 4), (4, 4), (5, 3), (8, 9)])
+def test_channels_that_are_not_there_cannot_be_taken(start, stop):
+    with pytest.raises(archspec.ImpossibleShape, match=f"channels {start} to {stop} cannot be taken from 8"):
+        Slice(start, stop).output_shape((8, 4, 4))
+    assert Slice(0, 8).output_shape((8, 4, 4)) == (8, 4, 4)
+
+
+def test_maps_of_other_sizes_cannot_be_concatenated():
+    with pytest.raises(archspec.ImpossibleShape, match="cannot be concatenated"):
+        Concat().output_shape((8, 4, 4), (8, 4, 5))
+    assert Concat().output_shape((8, 4, 4), (2, 4, 4), (1, 4, 4)) == (11, 4, 4)
 
 
 def test_a_hundred_million_blocks_are_refused_before_they_are_planned(write_spec):

@@ -63,6 +63,8 @@ def test_a_stages_own_dilation_comes_on_top(plan_of):
         ("1.conv1", 1, 3),
         ("1.conv2", 1, 3),
     ]
+    both = convolutions(plan_of("output_stride=8", "stages.3.dilation=3", "stages.3.first_dilation=5"), 3)
+    assert both == [("0.conv1", 1, 10), ("0.conv2", 1, 12), ("1.conv1", 1, 12), ("1.conv2", 1, 12)]
     both = convolutions(plan_of("output_stride=16", "stages.3.dilation=3"), 3)
     assert both == [("0.conv1", 1, 3), ("0.conv2", 1, 6), ("1.conv1", 1, 6), ("1.conv2", 1, 6)]
 

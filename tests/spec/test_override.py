@@ -76,6 +76,57 @@ def test_an_entry_of_an_empty_list_is_not_said_to_end_at_minus_one(faults, small
     assert "-1" not in fault.hint
 
 
+WIDTH_RULE = """name: widths
+stem: conv
+stages: {block: bottleneck, depth: 5, w0: 24, wa: 24.0, wm: 2.0}
+head: {type: classifier, classes: 3}
+"""
+ALL_AT_ONCE = "a width rule describes all stages at once: leave it out"
+
+
+@pytest.mark.parametrize("path", ["stages.*.bias", "stages[*].bias", "stages.bias"])
+def test_all_stages_of_a_width_rule_are_reached_with_a_star_or_without(write_spec, path):
+    stages = archspec.load_spec(write_spec(WIDTH_RULE), [f"{path}=true"]).stages
+    assert len(stages) > 1
+    assert all(stage.bias for stage in stages)
+
+
+@pytest.mark.parametrize("path", ["stages.0.bias", "stages.*.*.bias", "stages.*.0.bias", "stages.*", "stages.1"])
+def test_a_width_rule_has_no_single_stages(faults, path):
+    (fault,) = faults(WIDTH_RULE, f"{path}=true")
+    assert fault.message.startswith("only a list has an entry")
+    assert fault.hint == ALL_AT_ONCE
+
+
+@pytest.mark.parametrize(
+    ("path", "column", "such"),
+    [
+        ("*.filters", 1, "name"),
+        ("*", 1, "name"),
+        ("0.x", 1, "name"),
+        ("stem.*.filters", 6, "type"),
+        ("stages.0.*.filters", 10, "block"),
+        ("stages.*.*.filters", 10, "block"),
+        ("stages.2.1", 10, "block"),
+        ("head.0.classes", 6, "type"),
+    ],
+)
+def test_a_map_has_no_numbers_and_no_star(faults, small_text, path, column, such):
+    (fault,) = faults(small_text, f"{path}=3")
+    assert fault.message == f"only a list has an entry '{path[column - 1]}'"
+    assert fault.hint == f"this is a map: name one of its keys, such as {such}"
+    assert (fault.place.file, fault.place.column, fault.place.length) == ("--set", column, 1)
+
+
+@pytest.mark.parametrize("key", ["*", "0"])
+def test_an_entry_of_a_list_that_is_not_there_is_refused(faults, key):
+    (fault,) = faults("name: x\nstem: conv\nhead: {type: classifier, classes: 3}\n", f"stages.{key}.filters=8")
+    assert (fault.message, fault.hint) == (
+        f"only a list has an entry '{key}'",
+        "nothing stands here yet: name a key, or set the whole list",
+    )
+
+
 def test_an_unknown_path_points_into_the_override(faults, small_text):
     (fault,) = faults(small_text, "head.classes=3", "stages.1.filtres=3")
     assert (fault.message, fault.hint) == ("unknown key 'filtres'", "did you mean 'filters'?")

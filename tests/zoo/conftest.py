@@ -39,14 +39,14 @@ def assert_same(ours, theirs, what, *, exact):
 def compare_networks():
     """Compares a network of timm's with a spec's: outputs in both modes, and every tensor after a training step."""
 
-    def compare(theirs, spec, *, exact, images=2):
+    def compare(theirs, spec, *, exact, images=2, size=(64, 64)):
         torch.manual_seed(0)
         ours = archspec.build_network(spec)
         loaded = archspec.load_weights(ours, randomise(theirs).state_dict())
         names = dict(foreign_names(ours.plan))[loaded.naming]
         assert len(loaded.copied) == len(theirs.state_dict())
         assert ours.plan.parameters == sum(parameter.numel() for parameter in theirs.parameters())
-        pixels = torch.randn(images, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+        pixels = torch.randn(images, 3, *size, generator=torch.Generator().manual_seed(1))
         networks = (ours, theirs)
         with torch.no_grad():
             assert_same(*outputs([network.eval() for network in networks], pixels), "evaluated", exact=exact)

@@ -65,6 +65,26 @@ def test_a_dilated_network_is_timms(name, stride, compare_networks):
     assert list(plain.tensors()) == list(network.plan.tensors())  # weights of the plain network fit
 
 
+ODD = {
+    "resnet50d": "resnet50d",  # whose shortcuts pool
+    "resnetblur50": "resnetblur50",
+    "resnetv2_50x1_bit": "bit-resnet50x1",
+    "res2net50_26w_4s": "res2net50-26w-4s",
+    "regnety_004": "regnet-y-400mf",
+    "mobilenetv2_100": "mobilenetv2-100",
+    "efficientnet_b0": "efficientnet-b0",
+    "convnext_atto": "convnext-atto",  # which drops a last odd pixel
+    "repvgg_a0": "repvgg-a0",
+}
+"""timm's names, and ours."""
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_images_of_odd_sides_are_timms(name, compare_networks):
+    exact = not name.startswith(("resnetv2", "convnext"))
+    compare_networks(timm.create_model(name), archspec.load_spec(ODD[name]), exact=exact, size=(75, 91))
+
+
 def test_drop_path_is_timms_draw_for_draw(compare_networks):
     """The same seed drops the same images of the same blocks: rate * j / (blocks - 1) in block j."""
     theirs = timm.create_model("convnext_atto", drop_path_rate=0.5)
