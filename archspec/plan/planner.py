@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from typing import Any
 
-from archspec.errors import Diagnostic, KeyPath, PlanError, PluginError
+from archspec.errors import Diagnostic, KeyPath, PlanError, PluginError, place_raised
 from archspec.offers import Offer, Options
 from archspec.plan.builder import Builder, Value
 from archspec.plan.operations import ImpossibleShape
@@ -44,9 +43,7 @@ def _ask(offer: Offer[Any], net: Builder, x: Value, options: Options) -> Value:
     except ImpossibleShape:
         raise
     except Exception as error:
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{where.filename}:{where.lineno}"
-        raise PluginError(f"{what} fails: {type(error).__name__}: {error} ({place})") from error
+        raise PluginError(f"{what} fails: {type(error).__name__}: {error} ({place_raised(error)})") from error
     if not isinstance(output, Value):
         raise PluginError(f"{what} must return the Value that it wrote, not {output!r}")
     return output
