@@ -7,12 +7,13 @@ from typing import Any
 import rich_click as click
 from click.exceptions import Exit
 
-from archspec.cli.output import human, json_option, plural, print_json, set_option, show_error
+from archspec.cli.output import json_option, print_json, set_option, show_error
 from archspec.errors import ArchspecError, Diagnostic, printable, show_path
 from archspec.plan.budget import plan_within_budget
 from archspec.plan.lint import lint_plan, lint_record
 from archspec.plan.plan import Plan
 from archspec.plugins import Plugins
+from archspec.report.words import human, plural
 from archspec.spec.load import load_spec
 
 

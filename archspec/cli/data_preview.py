@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from archspec.cli.output import json_option, not_empty, plural, print_json, set_option
+from archspec.cli.output import json_option, not_empty, print_json, set_option
 from archspec.errors import DataError
 from archspec.paths import is_file, is_folder
 from archspec.plugins import Plugins
+from archspec.report.words import plural
 from archspec.spec.arch import InputSpec
 from archspec.spec.load import load_spec
 

@@ -13,13 +13,13 @@ from archspec.cli.output import (
     data_set_option,
     device_option,
     json_option,
-    plural,
     print_json,
     say,
     workers_option,
 )
 from archspec.errors import DataError
 from archspec.plugins import Plugins
+from archspec.report.words import plural
 
 if TYPE_CHECKING:
     from archspec.data import ImageData, ImageIndex

@@ -37,11 +37,6 @@ def not_empty(ctx: click.Context, parameter: click.Parameter, value: str | None)
     return value
 
 
-def plural(count: int, noun: str) -> str:
-    """`1 epoch`, `2 epochs`."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
-
-
 def print_json(document: Any) -> None:
     """Write a document to standard output."""
     click.echo(json.dumps(document, indent=2, allow_nan=False))
@@ -65,11 +60,3 @@ def fail(error: ArchspecError, arguments: list[str] | None = None) -> None:
     show_error(error)
     if "--json" in (sys.argv[1:] if arguments is None else arguments):
         print_json({"ok": False, "errors": error.records()})
-
-
-def human(number: float) -> str:
-    """1814073344 -> `1.81 G`."""
-    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if number >= size:
-            return f"{number / size:.3g} {unit}"
-    return f"{number:g}"

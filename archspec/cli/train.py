@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -11,25 +12,16 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 from click.exceptions import Exit
 
-from archspec.cli.output import (
-    device_option,
-    human,
-    json_option,
-    not_empty,
-    plural,
-    print_json,
-    say,
-    set_option,
-    workers_option,
-)
+from archspec.cli.interrupts import Interrupts
+from archspec.cli.output import device_option, json_option, not_empty, print_json, say, set_option, workers_option
 from archspec.errors import RunError
 from archspec.plan.budget import plan_within_budget
 from archspec.plugins import Plugins
+from archspec.report.words import plural
 from archspec.spec.load import load_spec
 
 if TYPE_CHECKING:
-    from archspec.data.store import StorePlan
-    from archspec.training.loop import Trainer
+    from archspec.training.loop import EpochResult
     from archspec.training.session import Session
 
 
@@ -106,6 +98,7 @@ def _new(options: TrainOptions, plugins: Plugins) -> Session:
     out = new_run_path(spec.name) if options.out is None else Path(options.out)
     check_new_run(out)
     data = choice.data.offer.make(choice.data, recipe.seed)
+    from archspec.report.introduction import introduce
     from archspec.training import session as training
 
     device = training.choose_device(options.device)
@@ -113,7 +106,7 @@ def _new(options: TrainOptions, plugins: Plugins) -> Session:
     session = training.new_session(
         fitted, recipe, choice, data, plugins, out=out, command=sys.argv, device=device, workers=options.workers
     )
-    _introduce(session, spec.head.classes)
+    _say(introduce(session, spec.head.classes))
     return session
 
 
@@ -134,93 +127,74 @@ def _resumed(options: TrainOptions, path: str, plugins: Plugins) -> Session:
     choice = given or load_data(run.path / "data.yaml", of_data, plugins)
     refuse_changes(run, spec, recipe, choice)
     data = run.data.data.offer.make(run.data.data, run.recipe.seed)
+    from archspec.report.introduction import introduce
     from archspec.training import session as training
 
     device = training.choose_device(options.device)
     session = training.resume_session(run, data, device=device, workers=options.workers)
-    _introduce(session, len(run.classes))
-    say("resumed", f"after epoch {session.trainer.epoch} of {run.recipe.epochs}")
+    _say(introduce(session, len(run.classes)))
+    say("resumed", _place(session))
     return session
 
 
-def _introduce(session: Session, spec_classes: int) -> None:
-    """Say what is about to happen, a line each."""
-    from archspec.data.cached import StoredImages
-
-    run, data, recipe, plan = session.run, session.data, session.run.recipe, session.trainer.network.plan
-    size = "x".join(map(str, plan.input))
-    say("run", str(run.path))
-    say("network", f"{plan.name} at {size}: {plan.parameters:,} parameters, {human(plan.macs)} MACs")
-    if spec_classes != len(data.classes):
-        say("", f"the data has {len(data.classes)} classes and the spec {spec_classes:,}: the head follows the data")
-    if plan.logits_end is not None:
-        say("", "the head ends in softmax: training takes the logits before it")
-    sizes = ", ".join(f"{split} {len(index):,}" for split, index in data.splits.items())
-    root = f" {data.root}" if str(data.root) != data.name else ""
-    say("data", f"{data.name}{root}: {sizes}; {len(data.classes)} classes")
-    for note in data.notes:
-        say("", note)
-    optimizer, schedule = recipe.optimizer, recipe.schedule.offer.name
-    rate = f" at {optimizer.lr:g}" if hasattr(optimizer, "lr") else ""
-    method = f"{optimizer.offer.name}{rate}, {schedule}"
-    say("recipe", f"{plural(recipe.epochs, 'epoch')}, batch {recipe.batch_size}, {method}, seed {recipe.seed}")
-    trainer = session.trainer
-    for what, loader in (("train", trainer.train_loader), ("validation", trainer.validation_loader)):
-        if isinstance(loader.index.source, StoredImages):
-            say("cache" if what == "train" else "", f"{what}: {_describe_store(loader.index.source.plan)}")
-    say("device", f"{trainer.normalize.device}, {run.info.threads} threads, {_describe_loading(trainer)}")
+def _place(session: Session) -> str:
+    done, trainer = session.trainer.progress, session.trainer
+    within = f", and batch {done.batch:,} of {len(trainer.train_loader):,} of the next" if done.batch else ""
+    return f"after epoch {done.epoch} of {trainer.epochs}{within}"
 
 
-def _describe_store(plan: StorePlan) -> str:
-    """Where decoded images are kept, and how much that takes."""
-    height, width, _ = plan.shapes.max(axis=0).tolist()
-    size = f"{plan.bytes / 1e6:,.0f} MB for {len(plan.shapes):,} images of at most {width}x{height}"
-    if plan.temporary:
-        return f"{size}, in memory, for this run"
-    return f"{size}, {'found' if plan.complete else 'kept'} in {plan.path}"
-
-
-def _describe_loading(trainer: Trainer) -> str:
-    """How images are read on this machine."""
-    workers, device = trainer.train_loader.workers, trainer.normalize.device
-    if not workers:
-        return "images are read in between"
-    pinned = ", pinned memory" if device.type == "cuda" else ""
-    return f"{plural(workers, 'loader worker')} {2 * workers} batches ahead{pinned}"
+def _say(lines: Iterable[tuple[str, str]]) -> None:
+    for heading, text in lines:
+        say(heading, text)
 
 
 def _run(session: Session) -> float | None:
     """Train to the end; returns the mean images per second."""
     from archspec.report.progress import TrainingProgress
+    from archspec.training.keeping import fit
     from archspec.training.loop import EpochResult
-    from archspec.training.session import fit
 
-    run = session.run
-    if session.trainer.epoch >= run.recipe.epochs:
-        say("complete", f"the run ended after {plural(run.recipe.epochs, 'epoch')}")
+    if session.ended:
+        say("complete", f"the run ended after {plural(session.trainer.progress.epoch, 'epoch')}")
         return None
-    speeds, waited, seconds = [], 0.0, 0.0
+    epochs: list[EpochResult] = []
+    promise = "interrupted: this step is the last, and is kept; a second time ends at once"
     try:
-        with TrainingProgress(run.recipe.epochs) as progress:
-            for result in fit(session):
+        with Interrupts(promise) as interrupts, TrainingProgress(session.trainer.epochs) as progress:
+            for result in fit(session, stop=lambda: interrupts.received is not None):
                 if isinstance(result, EpochResult):
-                    speeds.append(result.images_per_second)
-                    waited, seconds = waited + result.waited, seconds + result.seconds
+                    epochs.append(result)
                     progress.epoch(result, best=session.best is not None and session.best.epoch == result.epoch)
                 else:
                     progress.step(result)
     except KeyboardInterrupt:
-        resume = f"go on with: archspec train --resume {quote(str(run.path))}"
-        kept = resume if run.last.is_dir() else "nothing is kept yet"
-        say("", f"interrupted; {kept}")
+        _say_kept(session)
         raise Exit(130) from None
-    if session.best is not None:
-        say("best", f"epoch {session.best.epoch}: validation {session.best.top1:.1%}, loss {session.best.loss:.3f}")
+    if interrupts.received is not None and not session.ended:
+        _say_kept(session)
+        raise Exit(interrupts.exit_code)
+    _conclude(session, epochs)
+    return sum(result.images_per_second for result in epochs) / len(epochs)
+
+
+def _say_kept(session: Session) -> None:
+    path = session.run.path
+    kept = f"go on with: archspec train --resume {quote(str(path))}"
+    say("", f"interrupted; {kept if session.run.last.is_dir() else 'nothing is kept yet'}")
+
+
+def _conclude(session: Session, epochs: list[EpochResult]) -> None:
+    """Say what came of it, a line each."""
+    run, best = session.run, session.best
+    if not session.trainer.finished:
+        say("stopped", f"early: {plural(session.waiting, 'evaluation')} were no better than the best")
+    if best is not None:
+        say("best", f"epoch {best.epoch}: validation {best.top1:.1%}, loss {best.loss:.3f}")
+    waited, seconds = (sum(getattr(result, name) for result in epochs) for name in ("waited", "seconds"))
     if waited > _MUCH * seconds:
         cure = "more loader processes (--workers)" if run.recipe.cache != "none" else "`--set recipe.cache=disk`"
         say("", f"{waited / seconds:.0%} of the time went by waiting for images: {cure} may help")
     say("next", f"archspec eval {quote(str(run.path))}")
-    return sum(speeds) / len(speeds)
 
 
 def _document(session: Session, speed: float | None) -> dict[str, Any]:

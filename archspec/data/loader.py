@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import signal
 import time
@@ -16,14 +17,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from archspec.data.index import ImageIndex
-from archspec.data.randomness import SAMPLE, epoch_order, seed_generator
+from archspec.data.randomness import SAMPLE, balanced_order, epoch_order, seed_generator
 from archspec.data.reading import Reading
-from archspec.data.transforms import Transform
+from archspec.data.transforms import ByEpoch, Transform
 from archspec.data.watch import Watch
 from archspec.errors import DataError, place_raised
 
-Key = tuple[int, int]
-"""An epoch, and a position in the index."""
+Key = tuple[int, int] | tuple[int, int, int]
+"""An epoch, a position in the index, and, from the second time in the epoch on, how often it came before."""
 MOST_SKIPPED = 0.01
 """The share of images that may be skipped: with more, something else is wrong."""
 WORKER_TIMEOUT = 120.0
@@ -54,6 +55,8 @@ class Batch:
     labels: Tensor
     positions: Tensor
     unreadable: tuple[Unreadable, ...] = ()
+    number: int = 0
+    """Of the batch in its epoch, from 0."""
 
     def pin_memory(self) -> Batch:
         """The batch in memory that a GPU can copy from while the CPU goes on."""
@@ -63,25 +66,26 @@ class Batch:
 class _Images(Dataset[Any]):
     """Decodes and transforms one image. An unreadable one is returned as such, to be raised where it is read."""
 
-    def __init__(self, index: ImageIndex, reading: Reading, transform: Transform, seed: int, watch: Watch) -> None:
+    def __init__(self, index: ImageIndex, reading: Reading, transform: ByEpoch, seed: int, watch: Watch) -> None:
         self.index, self.reading, self.transform = index, reading, transform
         self.seed, self.watch = seed, watch
 
     def __getitem__(self, key: Key) -> Sample | Unreadable:
-        epoch, position = key
+        position = key[1]
         self.watch.begin(position)
         try:
-            return self._sample(epoch, position)
+            return self._sample(key)
         except Exception as error:  # a plugin's code may raise anything; torch's way of telling it ends in a hang
             return _fault_of(error, position, self.index)
 
-    def _sample(self, epoch: int, position: int) -> Sample | Unreadable:
+    def _sample(self, key: Key) -> Sample | Unreadable:
+        epoch, position = key[:2]
         try:
             image = self.index.read(position, self.reading)
         except DataError as error:
             return Unreadable(position, error.message, error.file, error.help)
-        seed_generator(SAMPLE, self.seed, epoch, position)
-        return self.transform(image), int(self.index.labels[position]), position
+        seed_generator(SAMPLE, self.seed, *key)
+        return self.transform.at(epoch)(image), int(self.index.labels[position]), position
 
 
 def _fault_of(error: Exception, position: int, index: ImageIndex) -> Unreadable:
@@ -103,22 +107,37 @@ def _collate(samples: list[Sample | Unreadable]) -> Batch:
     return Batch(images, torch.tensor(labels), torch.tensor(positions), unreadable)
 
 
+def batches_in(images: int, batch_size: int, *, shuffle: bool) -> int:
+    """Batches in an epoch: a last one of a single image is left out of training, since BatchNorm cannot use it."""
+    if shuffle and images > 1 and images % batch_size == 1:
+        return images // batch_size
+    return math.ceil(images / batch_size)
+
+
 class _Keys:
     """The batches of an epoch as lists of keys: a batch sampler whose epoch is set before each pass."""
 
-    def __init__(self, count: int, batch_size: int, *, shuffle: bool, seed: int) -> None:
-        self.count, self.batch_size, self.shuffle, self.seed = count, batch_size, shuffle, seed
+    def __init__(self, labels: np.ndarray, batch_size: int, *, shuffle: bool, balance: bool, seed: int) -> None:
+        self.labels, self.batch_size, self.shuffle, self.balance, self.seed = labels, batch_size, shuffle, balance, seed
         self.epoch = self.start = 0
 
     def __len__(self) -> int:
-        if self.shuffle and self.count > 1 and self.count % self.batch_size == 1:  # BatchNorm cannot train on one image
-            return self.count // self.batch_size
-        return math.ceil(self.count / self.batch_size)
+        return batches_in(len(self.labels), self.batch_size, shuffle=self.shuffle)
 
     def __iter__(self) -> Iterator[list[Key]]:
-        order = epoch_order(self.count, self.seed, self.epoch) if self.shuffle else torch.arange(self.count)
-        for batch in order.split(self.batch_size)[self.start : len(self)]:
-            yield [(self.epoch, position) for position in batch.tolist()]
+        order, times = self._order()
+        batches = zip(order.split(self.batch_size), times.split(self.batch_size), strict=True)
+        for positions, before in itertools.islice(batches, self.start, len(self)):
+            pairs = zip(positions.tolist(), before.tolist(), strict=True)
+            yield [(self.epoch, place, time) if time else (self.epoch, place) for place, time in pairs]
+
+    def _order(self) -> tuple[Tensor, Tensor]:
+        """Positions, and how often each came before."""
+        if self.balance:
+            return balanced_order(self.labels, self.seed, self.epoch)
+        count = len(self.labels)
+        order = epoch_order(count, self.seed, self.epoch) if self.shuffle else torch.arange(count)
+        return order, torch.zeros_like(order)
 
 
 def _begin_worker(worker: int) -> None:
@@ -133,19 +152,21 @@ class Loader:
     """Batches of one split.
 
     With `shuffle`, an epoch's order is a function of (seed, epoch), and a last batch of a single image is left out. An
-    image's augmentation is a function of (seed, epoch, its position). With `skip_unreadable`, an image that cannot be
-    read is left out of its batch, and stands in `skipped`; without, it is an error.
+    image's augmentation is a function of (seed, epoch, its position). With `balance`, each class comes equally often.
+    With `skip_unreadable`, an image that cannot be read is left out of its batch, and stands in `skipped`; without, it
+    is an error.
     """
 
     def __init__(
         self,
         index: ImageIndex,
         reading: Reading,
-        transform: Transform,
+        transform: Transform | ByEpoch,
         *,
         batch_size: int,
         seed: int = 0,
         shuffle: bool = False,
+        balance: bool = False,
         workers: int = 0,
         pin_memory: bool = False,
         skip_unreadable: bool = False,
@@ -157,8 +178,9 @@ class Loader:
         self.waited = 0.0
         """Seconds that the last epoch waited for its batches after the first."""
         self._watch = Watch(workers)
-        self._keys = _Keys(len(index), batch_size, shuffle=shuffle, seed=seed)
-        self._images = _Images(index, reading, transform, seed, self._watch)
+        self._keys = _Keys(index.labels, batch_size, shuffle=shuffle or balance, balance=balance, seed=seed)
+        by_epoch = transform if isinstance(transform, ByEpoch) else ByEpoch(((0, transform),))
+        self._images = _Images(index, reading, by_epoch, seed, self._watch)
         self._pin_memory = pin_memory
         self._loader: DataLoader[Batch] | None = None
         self._batches: Iterator[Batch] | None = None
@@ -205,6 +227,7 @@ class Loader:
             began = time.perf_counter()
             batch = self._next()
             self.waited += time.perf_counter() - began if number > start else 0.0
+            batch.number = number
             self._count(batch.unreadable)
             if len(batch.labels) > self._keys.shuffle or not batch.unreadable:  # BatchNorm cannot train on one image
                 yield batch

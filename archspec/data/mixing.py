@@ -1,4 +1,4 @@
-"""Mixes the images of a batch and their labels: mixup and CutMix, drawn by the seed and the step."""
+"""Mixes the images of a batch and their labels: mixup and CutMix, drawn by the seed and the batch's place."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Mixing:
         self.kinds = [kind(alpha=alpha, num_classes=classes) for kind, alpha in kinds if alpha > 0]
         self.probability, self.seed = probability, seed
 
-    def __call__(self, images: Tensor, labels: Tensor, step: int) -> tuple[Tensor, Tensor]:
+    def __call__(self, images: Tensor, labels: Tensor, epoch: int, number: int) -> tuple[Tensor, Tensor]:
         """(B, C, H, W) of floats and (B,) -> the same, or mixed images and their classes' shares (B, classes).
 
-        It is a function of the seed and the step.
+        It is a function of the seed, the epoch, and the batch's number in it.
         """
         if not self.kinds:
             return images, labels
-        seed_generator(MIX, self.seed, step)
+        seed_generator(MIX, self.seed, epoch, number)
         if torch.rand(()) >= self.probability:
             return images, labels
         kind = self.kinds[int(torch.randint(len(self.kinds), ()))]

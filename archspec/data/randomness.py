@@ -6,6 +6,7 @@ workers, and after a resume.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 _MASK = (1 << 64) - 1
@@ -37,3 +38,25 @@ def epoch_order(count: int, seed: int, epoch: int) -> torch.Tensor:
     """The order of the samples in an epoch: (count,)."""
     generator = torch.Generator().manual_seed(seed_for(ORDER, seed, epoch))
     return torch.randperm(count, generator=generator)
+
+
+def balanced_order(labels: np.ndarray, seed: int, epoch: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """An epoch of as many samples as there are labels, each class as often as the others, but for one.
+
+    Gives positions (count,), and for each how often it came before in the epoch (count,). A class's images are dealt
+    out in random order, and anew when all were dealt: so a small class repeats its images, and a large one takes turns.
+    """
+    generator = torch.Generator().manual_seed(seed_for(ORDER, seed, epoch))
+    classes = torch.from_numpy(np.unique(labels))
+    share, rest = divmod(len(labels), len(classes))
+    larger = set(torch.randperm(len(classes), generator=generator)[:rest].tolist())
+    positions, times = [], []
+    for number, label in enumerate(classes.tolist()):
+        own = torch.from_numpy(np.flatnonzero(labels == label))
+        wanted = share + (number in larger)
+        rounds = -(-wanted // len(own))
+        deals = [own[torch.randperm(len(own), generator=generator)] for _ in range(rounds)]
+        positions.append(torch.cat(deals)[:wanted])
+        times.append(torch.arange(rounds).repeat_interleave(len(own))[:wanted])
+    shuffled = torch.randperm(len(labels), generator=generator)
+    return torch.cat(positions)[shuffled], torch.cat(times)[shuffled]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -28,6 +29,17 @@ class TrainTransform:
         for transform in self.transforms:
             image = transform(image)
         return as_pixels(image)
+
+
+@dataclass(frozen=True)
+class ByEpoch:
+    """A transform for each part of a run: (first epoch, transform), the epochs rising from 0."""
+
+    parts: tuple[tuple[int, Transform], ...]
+
+    def at(self, epoch: int) -> Transform:
+        """What is done in an epoch, counted from 0."""
+        return next(transform for first, transform in reversed(self.parts) if epoch >= first)
 
 
 class EvaluationTransform:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,14 +94,13 @@ def mixed_sheet(preview: Preview) -> Sheet:
     )
     normalize = Normalize(preview.preprocessing, torch.device("cpu"))
     mixing = Mixing(recipe.mixup, recipe.cutmix, recipe.mix_probability, classes=len(preview.data.classes), seed=seed)
-    first = (preview.epoch - 1) * len(loader)
-    batches = zip(range(first, first + preview.rows), loader.epoch(preview.epoch - 1), strict=False)
-    rows = tuple(_mixed_row(preview, batch, normalize, mixing, step) for step, batch in batches)
+    batches = itertools.islice(loader.epoch(preview.epoch - 1), preview.rows)
+    rows = tuple(_mixed_row(preview, batch, normalize, mixing) for batch in batches)
     return _sheet(preview, (), rows)
 
 
-def _mixed_row(preview: Preview, batch: Batch, normalize: Normalize, mixing: Mixing, step: int) -> tuple[Picture, ...]:
-    images, labels = mixing(normalize(batch.images), batch.labels, step)
+def _mixed_row(preview: Preview, batch: Batch, normalize: Normalize, mixing: Mixing) -> tuple[Picture, ...]:
+    images, labels = mixing(normalize(batch.images), batch.labels, preview.epoch - 1, batch.number)
     if labels.ndim == 1:
         labels = torch.nn.functional.one_hot(labels, len(preview.data.classes))
     pixels = normalize.inverse(images).permute(0, 2, 3, 1).numpy()

@@ -60,13 +60,17 @@ class TrainingProgress:
         width = len(str(self.epochs))
         self.console.print(
             f"epoch {epoch.epoch:{width}}/{self.epochs}  train {epoch.train_top1:6.1%} loss {epoch.train_loss:.3f}  "
-            f"validation {epoch.validation.top1:6.1%} loss {epoch.validation.loss:.3f}  "
-            f"{epoch.images_per_second:5,.0f} images/s{'  best' if best else ''}{_skipped(epoch)}",
+            f"{_validation(epoch)}{epoch.images_per_second:5,.0f} images/s{'  best' if best else ''}{_skipped(epoch)}",
             highlight=False,
             soft_wrap=True,
         )
 
 
+def _validation(epoch: EpochResult) -> str:
+    found = epoch.validation
+    return f"validation {found.top1:6.1%} loss {found.loss:.3f}  " if found else ""
+
+
 def _skipped(epoch: EpochResult) -> str:
-    count = epoch.skipped + epoch.validation.skipped
+    count = epoch.skipped + (epoch.validation.skipped if epoch.validation else 0)
     return f"  {count:,} not read" if count else ""

@@ -13,18 +13,23 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from archspec.errors import RunError
-from archspec.training.files import find_folder, replace_folder, restore_folder, sha256, sync, write_text
+from archspec.training.files import before, find_folder, replace_folder, restore_folder, sha256, sync, write_text
 from archspec.training.records import Manifest, read_record
 
 MODEL, STATE, MANIFEST = "model.safetensors", "training.safetensors", "manifest.json"
 
 
 def save_checkpoint(
-    folder: Path, manifest: Manifest, model: Mapping[str, Tensor], state: Mapping[str, Tensor] | None = None
+    folder: Path,
+    manifest: Manifest,
+    model: Mapping[str, Tensor],
+    state: Mapping[str, Tensor] | None = None,
+    *,
+    keep_before: bool = False,
 ) -> None:
     """Write a checkpoint in the place of `folder`, whole or not at all.
 
-    `state` is what training needs to go on, beside the model.
+    `state` is what training needs to go on, beside the model. With `keep_before`, the one that was there stays beside.
 
     Raises:
         RunError: it cannot be written; what was there before is still there.
@@ -43,9 +48,9 @@ def save_checkpoint(
         write_text(writing / MANIFEST, manifest.model_copy(update={"sha256": hashes}).model_dump_json(indent=2) + "\n")
         for name in hashes:  # safetensors writes for the owner alone; a run's files are all alike
             shutil.copymode(writing / MANIFEST, writing / name)
-        replace_folder(writing, folder)
+        replace_folder(writing, folder, keep_before=keep_before)
     except BaseException as error:
-        restore_folder(folder)
+        restore_folder(folder, keep_before=keep_before)
         shutil.rmtree(writing, ignore_errors=True)
         if not isinstance(error, OSError | safetensors.SafetensorError):
             raise
@@ -73,6 +78,37 @@ def read_checkpoint(folder: Path, name: str = MODEL) -> tuple[Manifest, dict[str
         return now, _tensors(there / name, now)  # a running training has put the next one in its place meanwhile
 
 
+def drop_damaged(folder: Path) -> list[str]:
+    """Where a checkpoint is damaged and the one before it is not, put that in its place, and say so in a sentence.
+
+    Raises:
+        RunError: both are damaged, or there is no other.
+
+    """
+    try:
+        check_files(folder)
+    except RunError as error:
+        if not before(folder).is_dir():
+            raise
+        check_files(before(folder))
+        shutil.rmtree(folder)
+        before(folder).rename(folder)
+        return [f"{error.message}: the checkpoint before it is taken"]
+    return []
+
+
+def check_files(folder: Path) -> None:
+    """Compare the files of a checkpoint with its manifest.
+
+    Raises:
+        RunError: one is missing or damaged.
+
+    """
+    manifest = read_record(Manifest, folder / MANIFEST)
+    for name in manifest.sha256:
+        _refuse_damage(folder / name, manifest)
+
+
 def _find(folder: Path) -> Path:
     found = find_folder(folder)
     if found is None:
@@ -80,7 +116,7 @@ def _find(folder: Path) -> Path:
     return found
 
 
-def _tensors(path: Path, manifest: Manifest) -> dict[str, Tensor]:
+def _refuse_damage(path: Path, manifest: Manifest) -> None:
     expected = manifest.sha256.get(path.name)
     if expected is None or not path.is_file():
         raise RunError(f"the checkpoint '{path.parent}' has no {path.name}")
@@ -89,6 +125,10 @@ def _tensors(path: Path, manifest: Manifest) -> dict[str, Tensor]:
             f"the checkpoint file '{path}' is damaged: its SHA-256 is not the manifest's",
             help="use another checkpoint of the run, or train again",
         )
+
+
+def _tensors(path: Path, manifest: Manifest) -> dict[str, Tensor]:
+    _refuse_damage(path, manifest)
     try:
         return dict(load_file(path))
     except (safetensors.SafetensorError, OSError) as error:

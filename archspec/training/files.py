@@ -46,32 +46,35 @@ def sync_folder(path: Path) -> None:
             os.close(descriptor)
 
 
-def _old(target: Path) -> Path:
-    return target.with_name(f".{target.name}.old")
+def before(target: Path) -> Path:
+    """Where the content of a folder is that another one takes the place of."""
+    return target.with_name(f"{target.name}.before")
 
 
-def replace_folder(new: Path, target: Path) -> None:
-    """Put a complete folder in the place of `target`, whose old content goes last.
+def replace_folder(new: Path, target: Path, *, keep_before: bool = False) -> None:
+    """Put a complete folder in the place of `target`, whose old content goes last, or is kept beside it.
 
     Between the two renames there is no `target`; `find_folder` and `restore_folder` know where it is then.
     """
-    old = _old(target)
-    shutil.rmtree(old, ignore_errors=True)
+    old = before(target)
     if target.exists():
+        shutil.rmtree(old, ignore_errors=True)
         target.rename(old)
     new.rename(target)
     sync_folder(target.parent)
-    shutil.rmtree(old, ignore_errors=True)
+    if not keep_before:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def find_folder(target: Path) -> Path | None:
     """Where the content of `target` is, for one who only reads: in its place, or beside it for a moment."""
-    return next((folder for folder in (target, _old(target)) if folder.is_dir()), None)
+    return next((folder for folder in (target, before(target)) if folder.is_dir()), None)
 
 
-def restore_folder(target: Path) -> None:
+def restore_folder(target: Path, *, keep_before: bool = False) -> None:
     """Undo a `replace_folder` that was cut short. Only for the one process that writes there."""
-    old = _old(target)
+    old = before(target)
     if not target.exists() and old.exists():
         old.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
+    if not keep_before:
+        shutil.rmtree(old, ignore_errors=True)

@@ -52,7 +52,7 @@ class Classifier:
         self.run = run
         self.device = choose_device(device)
         manifest, state = read_checkpoint(run.best if checkpoint == "best" else run.last)
-        self.epoch = manifest.epoch
+        self.epoch = manifest.progress.epoch
         preprocessing = run.info.preprocessing
         self.normalize = Normalize(preprocessing, self.device, channels_last=run.recipe.channels_last)
         network = logits_network(run.spec, state).to(memory_format=self.normalize.memory_format)

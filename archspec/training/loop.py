@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel
 
 from archspec.data.loader import Batch, Loader
 from archspec.data.mixing import Mixing
@@ -20,11 +23,12 @@ from archspec.errors import RunError
 from archspec.network.compile import Network
 from archspec.training.evaluation import Evaluation, autocast, evaluate
 from archspec.training.recipe import Recipe
+from archspec.training.records import Progress
 
 
 @dataclass
 class Trainer:
-    """What the loop works with. `network` ends in logits; `epoch` and `step` count what is done."""
+    """What the loop works with. `network` ends in logits; `progress` says what is done."""
 
     network: Network
     optimizer: Optimizer
@@ -35,16 +39,53 @@ class Trainer:
     validation_loader: Loader
     normalize: Normalize
     mixing: Mixing
+    class_weights: Tensor | None
+    """Of each class in the loss, (classes,); None where all weigh alike."""
     dtype: torch.dtype | None
     """What a forward pass computes in; None is float32."""
     scaler: torch.amp.GradScaler
-    epoch: int = 0
-    step: int = 0
+    total_steps: int
+    average: AveragedModel | None = None
+    """The moving average of the network, which is evaluated in its place."""
+    forward: Callable[[Tensor], Tensor] | None = None
+    """The network, compiled; None where it runs as it is."""
+    progress: Progress = field(default_factory=Progress)
+    pending: list[StepResult] = field(default_factory=list)
+    """Steps whose losses were not looked at yet."""
     peak_lrs: list[float] = field(init=False)
     """The learning rate of each group at the schedule's peak."""
 
     def __post_init__(self) -> None:
         self.peak_lrs = [group["lr"] for group in self.optimizer.param_groups]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return math.ceil(len(self.train_loader) / self.recipe.accumulate)
+
+    @property
+    def epochs(self) -> int:
+        """How many the run has; the last may be cut short by its number of steps."""
+        return math.ceil(self.total_steps / self.steps_per_epoch)
+
+    @property
+    def evaluated(self) -> Network:
+        """The network that evaluation measures, and `best` keeps."""
+        return self.network if self.average is None else cast(Network, self.average.module)
+
+    @property
+    def finished(self) -> bool:
+        return self.progress.step >= self.total_steps
+
+    def settle(self) -> None:
+        """Look at the losses of the steps since the last look, and count them.
+
+        Raises:
+            RunError: a loss or a gradient is not finite.
+
+        """
+        if self.pending:
+            self.progress = _count(self.progress, self.pending, self)
+            self.pending.clear()
 
 
 @dataclass(frozen=True)
@@ -54,13 +95,18 @@ class StepResult:
     epoch: int
     step: int
     batch: int
+    """How many batches of the epoch are done with it."""
     batches: int
     images: int
     lr: float
     loss: Tensor
-    """The batch's mean loss, before the update: ()."""
+    """The step's mean loss, before the update: ()."""
     correct: Tensor
-    """How many images of the batch were classified right: (). A mixed image counts by the class it has most of."""
+    """How many images were classified right: (). A mixed image counts by the class it has most of."""
+    gradient_norm: Tensor
+    """The length of the gradient over all parameters, before it is clipped: ()."""
+    positions: Tensor
+    """Of the images in the training index: (images,)."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +118,8 @@ class EpochResult:
     lr: float
     train_loss: float
     train_top1: float
-    validation: Evaluation
+    validation: Evaluation | None
+    """None for an epoch that the recipe does not evaluate."""
     seconds: float
     images_per_second: float
     waited: float
@@ -82,74 +129,112 @@ class EpochResult:
 
 
 def train(trainer: Trainer) -> Iterator[StepResult | EpochResult]:
-    """Train from the epoch that the trainer is at to the recipe's last.
+    """Train from where the trainer is to the last step.
 
     Raises:
-        RunError: a loss is not finite.
+        RunError: a loss or a gradient is not finite.
         DataError: an image cannot be read.
 
     """
     look = 1 if trainer.normalize.device.type == "cpu" else _STEPS_A_LOOK
-    while trainer.epoch < trainer.recipe.epochs:
-        started = time.perf_counter()
-        totals, waiting = _Totals(), list[StepResult]()
+    while not trainer.finished or trainer.progress.batch:
+        started, images = time.perf_counter(), 0
         for step in train_epoch(trainer):
-            waiting.append(step)
-            if len(waiting) == look or step.batch == step.batches:
-                totals.add(waiting)
-                waiting.clear()
+            images += step.images
+            trainer.pending.append(step)
+            if len(trainer.pending) == look:
+                trainer.settle()
             yield step
-        seconds = time.perf_counter() - started
-        validation = evaluate(trainer.network, trainer.validation_loader, trainer.normalize, trainer.dtype)
-        trainer.epoch += 1
-        yield EpochResult(
-            epoch=trainer.epoch,
-            step=trainer.step,
-            lr=step.lr,
-            train_loss=totals.loss / totals.images,
-            train_top1=totals.correct / totals.images,
-            validation=validation,
-            seconds=time.perf_counter() - started,
-            images_per_second=totals.images / seconds,
-            waited=trainer.train_loader.waited,
-            skipped=len(trainer.train_loader.skipped),
-        )
+        trainer.settle()
+        yield _finish_epoch(trainer, images, started)
 
 
 def train_epoch(trainer: Trainer) -> Iterator[StepResult]:
-    """Train one epoch, a step at a time."""
+    """Train what is left of an epoch, a step at a time."""
     trainer.network.train()
-    batches = len(trainer.train_loader)
-    for number, batch in enumerate(trainer.train_loader.epoch(trainer.epoch), start=1):
-        yield train_step(trainer, batch, number, batches)
+    done = trainer.progress
+    batches = trainer.train_loader.epoch(done.epoch, start=done.batch)
+    while not trainer.finished and (group := list(itertools.islice(batches, trainer.recipe.accumulate))):
+        yield train_step(trainer, group)
 
 
-def train_step(trainer: Trainer, batch: Batch, number: int, batches: int) -> StepResult:
-    """One step: forward, loss, backward, update."""
-    recipe, optimizer, normalize = trainer.recipe, trainer.optimizer, trainer.normalize
-    images, labels = normalize(batch.images), normalize.move(batch.labels)
-    images, targets = trainer.mixing(images, labels, trainer.step)
-    seed_generator(STEP, recipe.seed, trainer.step, device=normalize.device)  # for what the network draws
-    factor = trainer.schedule(trainer.step)
+def train_step(trainer: Trainer, batches: list[Batch]) -> StepResult:
+    """One step: forward, loss and backward for each batch, then the update."""
+    done, optimizer, device = trainer.progress, trainer.optimizer, trainer.normalize.device
+    factor = trainer.schedule(done.step)
     for group, peak in zip(optimizer.param_groups, trainer.peak_lrs, strict=True):
         group["lr"] = peak * factor
-    with autocast(normalize.device, trainer.dtype):
-        logits = trainer.network(images)
-        loss = F.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
     optimizer.zero_grad()
-    trainer.scaler.scale(loss).backward()
-    trainer.scaler.step(optimizer)
-    trainer.scaler.update()
-    trainer.step += 1
+    images = sum(len(batch.labels) for batch in batches)
+    loss, correct = torch.zeros((), device=device), torch.zeros((), dtype=torch.int64, device=device)
+    for number, batch in enumerate(batches, start=done.batch):
+        logits, targets, part = _forward(trainer, batch, number)
+        part = part * (len(batch.labels) / images)
+        trainer.scaler.scale(part).backward()
+        loss += part.detach()
+        correct += (logits.argmax(1) == (targets if targets.ndim == 1 else targets.argmax(1))).sum()
+    norm = _update(trainer)
+    trainer.progress = done.model_copy(update={"step": done.step + 1, "batch": batches[-1].number + 1})
     return StepResult(
-        epoch=trainer.epoch + 1,
-        step=trainer.step,
-        batch=number,
-        batches=batches,
-        images=len(labels),
+        epoch=done.epoch + 1,
+        step=done.step + 1,
+        batch=trainer.progress.batch,
+        batches=len(trainer.train_loader),
+        images=images,
         lr=trainer.peak_lrs[0] * factor,
-        loss=loss.detach(),
-        correct=(logits.detach().argmax(1) == (labels if targets is labels else targets.argmax(1))).sum(),
+        loss=loss,
+        correct=correct,
+        gradient_norm=norm,
+        positions=torch.cat([batch.positions for batch in batches]),
+    )
+
+
+def _forward(trainer: Trainer, batch: Batch, number: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits (B, classes), targets (B,) or (B, classes), and the batch's mean loss ()."""
+    recipe, epoch, normalize = trainer.recipe, trainer.progress.epoch, trainer.normalize
+    images, labels = normalize(batch.images), normalize.move(batch.labels)
+    images, targets = trainer.mixing(images, labels, epoch, number)
+    seed_generator(STEP, recipe.seed, epoch, number, device=normalize.device)  # for what the network draws
+    with autocast(normalize.device, trainer.dtype):
+        logits = (trainer.forward or trainer.network)(images)
+        loss = F.cross_entropy(logits, targets, weight=trainer.class_weights, label_smoothing=recipe.label_smoothing)
+    return logits.detach(), targets, loss
+
+
+def _update(trainer: Trainer) -> Tensor:
+    """Change the weights by their gradients, whose length it returns: ()."""
+    trainer.scaler.unscale_(trainer.optimizer)
+    parameters = [parameter for parameter in trainer.network.parameters() if parameter.grad is not None]
+    norm = nn.utils.get_total_norm([parameter.grad for parameter in parameters])  # type: ignore[misc]
+    if trainer.recipe.clip_norm is not None:
+        nn.utils.clip_grads_with_norm_(parameters, trainer.recipe.clip_norm, norm)
+    trainer.scaler.step(trainer.optimizer)
+    trainer.scaler.update()
+    if trainer.average is not None:
+        trainer.average.update_parameters(trainer.network)
+    return norm
+
+
+def _finish_epoch(trainer: Trainer, images: int, started: float) -> EpochResult:
+    """Measure the network where the recipe wants it, and begin the next epoch's count."""
+    seconds = time.perf_counter() - started
+    done = trainer.progress
+    epoch = done.epoch + 1
+    validation = None
+    if epoch % trainer.recipe.evaluate_every == 0 or trainer.finished:
+        validation = evaluate(trainer.evaluated, trainer.validation_loader, trainer.normalize, trainer.dtype)
+    trainer.progress = Progress(epoch=epoch, step=done.step)
+    return EpochResult(
+        epoch=epoch,
+        step=done.step,
+        lr=trainer.peak_lrs[0] * trainer.schedule(done.step - 1),
+        train_loss=done.loss / done.images,
+        train_top1=done.correct / done.images,
+        validation=validation,
+        seconds=time.perf_counter() - started,
+        images_per_second=images / seconds,
+        waited=trainer.train_loader.waited,
+        skipped=len(trainer.train_loader.skipped),
     )
 
 
@@ -157,21 +242,34 @@ _STEPS_A_LOOK = 20
 """On a GPU, losses are looked at once in so many steps: each look waits for the device."""
 
 
-class _Totals:
-    """Sums over an epoch's steps."""
+def _count(progress: Progress, steps: list[StepResult], trainer: Trainer) -> Progress:
+    """The progress with these steps' figures, which are brought to the host all at once."""
+    losses, norms, correct = (
+        torch.stack([getattr(step, name) for step in steps]).tolist() for name in ("loss", "gradient_norm", "correct")
+    )
+    for step, loss, norm in zip(steps, losses, norms, strict=True):
+        if not math.isfinite(loss):
+            raise _not_finite(trainer, step, f"the loss is {loss}")
+        if not math.isfinite(norm) and not trainer.scaler.is_enabled():  # which passes over such a step
+            raise _not_finite(trainer, step, f"the gradient's length is {norm}")
+    totals = {
+        "images": progress.images + sum(step.images for step in steps),
+        "loss": progress.loss + sum(loss * step.images for loss, step in zip(losses, steps, strict=True)),
+        "correct": progress.correct + sum(correct),
+    }
+    return progress.model_copy(update=totals)
 
-    def __init__(self) -> None:
-        self.images, self.loss, self.correct = 0, 0.0, 0
 
-    def add(self, steps: list[StepResult]) -> None:
-        """Bring the steps' figures to the host, all at once."""
-        losses = torch.stack([step.loss for step in steps]).tolist()
-        for step, loss in zip(steps, losses, strict=True):
-            if not math.isfinite(loss):
-                raise RunError(
-                    f"the loss is {loss} at step {step.step} (epoch {step.epoch}, batch {step.batch})",
-                    help="a smaller learning rate (--lr) or a longer warm-up (recipe.warmup_epochs) usually mends it",
-                )
-            self.images += step.images
-            self.loss += loss * step.images
-        self.correct += int(torch.stack([step.correct for step in steps]).sum())
+_FILES_NAMED = 8
+
+
+def _not_finite(trainer: Trainer, step: StepResult, what: str) -> RunError:
+    """The error of a step that broke the network, with its images."""
+    names = [trainer.train_loader.index.name(position) for position in step.positions.tolist()]
+    more = f" and {len(names) - _FILES_NAMED} more" if len(names) > _FILES_NAMED else ""
+    return RunError(
+        f"{what} at step {step.step} (epoch {step.epoch}, batch {step.batch}), "
+        f"of the images {', '.join(names[:_FILES_NAMED])}{more}",
+        help="a smaller learning rate (--lr), a longer warm-up (recipe.warmup_epochs) or recipe.clip_norm usually "
+        "mends it; the last checkpoint is as it was",
+    )

@@ -1,14 +1,21 @@
-"""The optimizer's groups, and the learning rate as a function of the step."""
+"""The optimizer's groups, the learning rate as a function of the step, class weights, the moving average."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, cast
 
-from torch import nn
+import numpy as np
+import torch
+from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel
 
+from archspec.data.loader import batches_in
 from archspec.training.recipe import Recipe
+
+Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 def make_optimizer(recipe: Recipe, network: nn.Module) -> Optimizer:
@@ -21,12 +28,45 @@ def make_optimizer(recipe: Recipe, network: nn.Module) -> Optimizer:
     return cast(Optimizer, recipe.optimizer.offer.make(recipe.optimizer, groups))
 
 
-def learning_rate(recipe: Recipe, steps_per_epoch: int) -> Callable[[int], float]:
+def steps_per_epoch(recipe: Recipe, images: int) -> int:
+    """Updates of the weights in an epoch of so many images."""
+    return math.ceil(batches_in(images, recipe.batch_size, shuffle=True) / recipe.accumulate)
+
+
+def count_steps(recipe: Recipe, images: int) -> int:
+    """Updates of the weights in the whole run."""
+    return recipe.steps or recipe.epochs * steps_per_epoch(recipe, images)
+
+
+def class_weights(labels: np.ndarray, classes: int) -> Tensor:
+    """The weight of each class in the loss, (classes,): the inverse of its images; over the images, their mean is 1."""
+    counts = np.bincount(labels, minlength=classes)
+    return torch.from_numpy(len(labels) / (classes * counts)).float()
+
+
+def moving_average(network: nn.Module, decay: float) -> AveragedModel:
+    """A copy of the network that follows it: average += (1 - d) (network - average), each step, buffers too.
+
+    d is `decay`, and (1 + step) / (10 + step) at most, so that a short run does not keep its first weights.
+    """
+
+    def follow(averages: Tensors, values: Tensors, step: Tensor | int) -> None:
+        if averages[0].is_floating_point():
+            done = int(step)
+            torch._foreach_lerp_(averages, values, 1 - min(decay, (1 + done) / (10 + done)))
+        else:
+            torch._foreach_copy_(averages, values)
+
+    average = AveragedModel(network, multi_avg_fn=follow, use_buffers=True)
+    average.module.eval().requires_grad_(False)
+    return average
+
+
+def learning_rate(recipe: Recipe, total: int, steps_per_epoch: int) -> Callable[[int], float]:
     """The factor on each group's learning rate at a step: a line up over the warm-up, then the schedule.
 
     The warm-up takes a tenth of the run at most, so that a short run has time left to learn.
     """
-    total = recipe.epochs * steps_per_epoch
     warmup = min(round(recipe.warmup_epochs * steps_per_epoch), total // 10)
     schedule: Callable[[int], float] = recipe.schedule.offer.make(recipe.schedule, total - warmup)
     return lambda step: (step + 1) / (warmup + 1) if step < warmup else schedule(step - warmup)

@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from archspec.data.augmentation import Augmentation, Interpolation, Probability
 from archspec.data.preprocessing import Level, Preprocessing, Resize, preprocessing_for
@@ -24,13 +24,31 @@ from archspec.spec.settings import read_settings
 Channels = Annotated[tuple[float, ...], Field(min_length=1, max_length=4)]
 
 
+class SizePart(Settings):
+    """A part of the run, and the input that it trains on."""
+
+    until: Annotated[float, Field(gt=0, lt=1)]
+    """The share of the epochs after which the part ends."""
+    size: Annotated[int, Field(ge=8, le=8_192)]
+    """Pixels of the shorter side; the spec's proportions are kept."""
+
+
 class Recipe(Settings):
     """How a network is trained."""
 
     document_keys: ClassVar[tuple[str, ...]] = ("extends",)
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 30
+    """Passes over the training images."""
+    steps: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    """Updates of the weights, in place of `epochs`. The last epoch ends at the last of them."""
+    time: Annotated[str, Field(pattern=r"^\d+(\.\d+)?(s|m|h)$")] | None = None
+    """How long the run may take, such as `90s`, `30m` or `2h`, in place of `epochs`. A few steps are measured first,
+    and the run has as many whole epochs as fit."""
     batch_size: Annotated[int, Field(ge=2, le=65_536)] = 32
+    """Images that go through the network at once."""
+    accumulate: Annotated[int, Field(ge=1, le=65_536)] = 1
+    """Batches in a step: their gradients are added up before the weights change."""
     optimizer: Annotated[Options, Offered("optimizers", default="adamw")]
     schedule: Annotated[Options, Offered("schedules", default="cosine")]
     warmup_epochs: Annotated[float, Field(ge=0, le=1_000)] = 1.0
@@ -65,6 +83,30 @@ class Recipe(Settings):
     """Decode images once, and keep them as bytes in a file: for this run in memory, or for later runs on disk."""
     draft: bool = True
     """Decode large JPEGs at a half, a quarter or an eighth of their size, to train on; never in evaluation."""
+    class_balance: Literal["none", "loss", "sampler"] = "none"
+    """For classes of unlike size: `loss` weighs each by the inverse of its images, `sampler` shows each as often."""
+    clip_norm: Annotated[float, Field(gt=0)] | None = None
+    """The most that the gradient's length may be; a longer one is shortened."""
+    average: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """The decay a step of a moving average of the weights (EMA), such as 0.999, which is evaluated and kept in their
+    place. It begins quicker: (1 + step) / (10 + step) at most."""
+    sizes: tuple[SizePart, ...] = ()
+    """Smaller inputs for the first parts of training, smallest first; evaluation has the spec's size.
+    Touvron et al. 2019, Tan and Le 2021."""
+    evaluate_every: Annotated[int, Field(ge=1)] = 1
+    """Epochs from one evaluation to the next. The last epoch is always evaluated."""
+    best_by: Literal["top1", "loss"] = "top1"
+    """What chooses the best epoch: validation accuracy, ties by loss; or validation loss."""
+    early_stopping: Annotated[int, Field(ge=1)] | None = None
+    """End the run after so many evaluations that were not the best."""
+    checkpoint_steps: Annotated[int, Field(ge=1)] | None = None
+    """Keep a checkpoint every so many steps too, not only after each epoch."""
+    checkpoint_minutes: Annotated[float, Field(gt=0)] | None = 10.0
+    """Keep a checkpoint every so many minutes too."""
+    deterministic: bool = False
+    """Only operations that give the same bits on a GPU each time; on a CPU they do anyway."""
+    compile: bool = False
+    """Compile the network with `torch.compile`. It costs minutes, pays on GPUs, and changes the last bits."""
     precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
     """`auto` is bf16 on a GPU that has it, and float32 elsewhere."""
     channels_last: bool = True
@@ -72,6 +114,19 @@ class Recipe(Settings):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     data: Annotated[Options | None, Offered("datasets")] = None
     """The data set, with its options; `--data` takes the place of it."""
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Recipe:
+        if self.steps is not None and self.time is not None:
+            raise ValueError("has both `steps` and `time`: one of them says how long the run is")
+        if [part.until for part in self.sizes] != sorted({part.until for part in self.sizes}):
+            raise ValueError("has `sizes` whose `until` do not rise")
+        return self
+
+    @property
+    def seconds(self) -> float | None:
+        """The time budget in seconds."""
+        return float(self.time[:-1]) * {"s": 1, "m": 60, "h": 3600}[self.time[-1]] if self.time else None
 
     def preprocessing(self, input: InputSpec) -> Preprocessing:
         """What evaluation does to images for a network with this input.

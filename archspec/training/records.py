@@ -14,6 +14,22 @@ from archspec.offers import Settings
 R = TypeVar("R", bound=Settings)
 
 
+class Progress(Settings):
+    """How far a run is: what the next step needs to know, beside the network and the optimizer."""
+
+    epoch: int = 0
+    """Epochs that are done."""
+    step: int = 0
+    """Steps that are done, in all epochs."""
+    batch: int = 0
+    """Batches that are done in the epoch that has begun."""
+    images: int = 0
+    loss: float = 0.0
+    """Its images so far, and the sum of their losses."""
+    correct: int = 0
+    """How many were classified right."""
+
+
 class EpochMetrics(Settings):
     """One epoch: a line of `metrics.jsonl`. The same run gives the same line again, bit for bit."""
 
@@ -22,11 +38,11 @@ class EpochMetrics(Settings):
     lr: float
     train_loss: float
     train_top1: float
-    top1: float
-    """Of the validation split, as the rest."""
-    top5: float
-    loss: float
-    images: int
+    top1: float | None = None
+    """Of the validation split, as the rest; null in an epoch that was not evaluated."""
+    top5: float | None = None
+    loss: float | None = None
+    images: int | None = None
     skipped: int = 0
     """Images that could not be read, where the recipe skips those."""
 
@@ -51,6 +67,8 @@ class RunInfo(Settings):
     threads: Annotated[int, Field(ge=1)]
     """Of the training process. Their number changes the last bits of sums, so a resumed run keeps it."""
     seed: int
+    steps: int
+    """Of the whole run. A recipe's time budget became this number when the run began."""
     classes: tuple[str, ...]
     preprocessing: Preprocessing
     splits: dict[str, SplitRecord]
@@ -60,10 +78,12 @@ class Manifest(Settings):
     """`manifest.json` of a checkpoint."""
 
     format: Literal[1] = 1
-    epoch: int
-    step: int
-    metrics: EpochMetrics
-    best: EpochMetrics
+    progress: Progress
+    metrics: EpochMetrics | None
+    """Of the last epoch that was evaluated; null before the first."""
+    best: EpochMetrics | None
+    waiting: int = 0
+    """Evaluations since the best one."""
     classes: tuple[str, ...]
     preprocessing: Preprocessing
     scaler: dict[str, Any] = Field(default_factory=dict)

@@ -140,7 +140,15 @@ def new_run_path(name: str) -> Path:
 
 
 def describe_run(
-    data: ImageData, recipe: Recipe, spec: ArchSpec, *, command: list[str], device: str, threads: int, plugins: Plugins
+    data: ImageData,
+    recipe: Recipe,
+    spec: ArchSpec,
+    *,
+    steps: int,
+    command: list[str],
+    device: str,
+    threads: int,
+    plugins: Plugins,
 ) -> RunInfo:
     """What `run.json` will say of a new run.
 
@@ -160,6 +168,7 @@ def describe_run(
         device=device,
         threads=threads,
         seed=recipe.seed,
+        steps=steps,
         classes=data.classes,
         preprocessing=recipe.preprocessing(spec.input),
         splits=splits,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from filelock import FileLock
+from torch import Tensor
 
 from archspec.data.decode import mode_for
 from archspec.data.index import TRAIN, VALIDATION, ImageData, ImageIndex
@@ -22,18 +22,24 @@ from archspec.plugins import Plugins
 from archspec.spec.arch import ArchSpec
 from archspec.training.checkpoint import (
     STATE,
-    optimizer_tensors,
+    drop_damaged,
     read_checkpoint,
     restore_optimizer,
-    save_checkpoint,
 )
 from archspec.training.files import restore_folder
 from archspec.training.loaders import make_loaders
-from archspec.training.loop import EpochResult, StepResult, Trainer, train
-from archspec.training.optimization import learning_rate, make_optimizer
+from archspec.training.loop import Trainer
+from archspec.training.optimization import (
+    class_weights,
+    count_steps,
+    learning_rate,
+    make_optimizer,
+    moving_average,
+    steps_per_epoch,
+)
 from archspec.training.recipe import DataChoice, Recipe
 from archspec.training.records import EpochMetrics, Manifest
-from archspec.training.run import METRICS, SKIPPED, TIMES, Run, create_run, describe_run, lock_run, refuse_other_images
+from archspec.training.run import Run, describe_run, lock_run, refuse_other_images
 
 _PROBED = 20_000
 """So many images are opened before training, spread over the split: an error early is worth a second or two."""
@@ -46,10 +52,22 @@ class Session:
     run: Run
     data: ImageData
     trainer: Trainer
+    metrics: EpochMetrics | None = None
+    """The last epoch that was evaluated; None before the first."""
     best: EpochMetrics | None = None
-    """The best epoch so far; None before the first checkpoint."""
+    waiting: int = 0
+    """Evaluations since the best one."""
     lock: FileLock | None = None
     """Held while the run is trained; None before a new run's directory is made."""
+    notes: list[str] = field(default_factory=list)
+    """What was noticed when the run was opened."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing left to train: the last step is done, or early stopping ended the run."""
+        patience = self.run.recipe.early_stopping
+        done = self.trainer.progress
+        return done.batch == 0 and (self.trainer.finished or (patience is not None and self.waiting >= patience))
 
 
 def choose_device(name: str) -> torch.device:
@@ -120,7 +138,10 @@ def new_session(
         for split in (TRAIN, VALIDATION):
             probe(data.splits[split])
     threads = torch.get_num_threads()
-    info = describe_run(data, recipe, spec, command=command, device=str(device), threads=threads, plugins=plugins)
+    steps = count_steps(recipe, len(data.splits[TRAIN]))
+    info = describe_run(
+        data, recipe, spec, steps=steps, command=command, device=str(device), threads=threads, plugins=plugins
+    )
     run = Run(out, spec, recipe, choice, info)
     seed_generator(INIT, recipe.seed)
     return Session(run, data, _trainer(run, data, logits_network(spec), device, workers))
@@ -129,8 +150,10 @@ def new_session(
 def resume_session(run: Run, data: ImageData, *, device: torch.device, workers: int | None) -> Session:
     """Go on with a run from its last checkpoint, or from the beginning where it has none yet.
 
+    Where the last checkpoint is damaged, the one before it is taken, and the session's notes say so.
+
     Raises:
-        RunError: the checkpoint is damaged, or another process trains in the run.
+        RunError: every checkpoint is damaged, or another process trains in the run.
         DataError: the data has other classes or images than the run began with.
 
     """
@@ -139,19 +162,33 @@ def resume_session(run: Run, data: ImageData, *, device: torch.device, workers: 
     refuse_other_images(run, data, (TRAIN, VALIDATION))
     torch.set_num_threads(run.info.threads)
     lock = lock_run(run)
-    restore_folder(run.last)
+    restore_folder(run.last, keep_before=True)
     restore_folder(run.best)
     if not run.last.is_dir():
         seed_generator(INIT, run.recipe.seed)
         run.forget_after(0)
         return Session(run, data, _trainer(run, data, logits_network(run.spec), device, workers), lock=lock)
+    notes = drop_damaged(run.last)
     manifest, model = read_checkpoint(run.last)
-    trainer = _trainer(run, data, logits_network(run.spec, model), device, workers)
-    restore_optimizer(trainer.optimizer, trainer.network, read_checkpoint(run.last, STATE)[1])
+    state = read_checkpoint(run.last, STATE)[1]
+    trainer = _trainer(run, data, logits_network(run.spec, _part(state, "network/") or model), device, workers)
+    _restore(trainer, manifest, model, state)
+    run.forget_after(trainer.progress.epoch)
+    return Session(run, data, trainer, manifest.metrics, manifest.best, manifest.waiting, lock, notes)
+
+
+def _restore(trainer: Trainer, manifest: Manifest, model: dict[str, Tensor], state: dict[str, Tensor]) -> None:
+    """Put the trainer where a checkpoint was."""
+    restore_optimizer(trainer.optimizer, trainer.network, _part(state, "optimizer/"))
+    if trainer.average is not None:
+        trainer.average.module.load_state_dict(model)
+        trainer.average.n_averaged.fill_(manifest.progress.step)
     trainer.scaler.load_state_dict(manifest.scaler)
-    trainer.epoch, trainer.step = manifest.epoch, manifest.step
-    run.forget_after(trainer.epoch)
-    return Session(run, data, trainer, manifest.best, lock)
+    trainer.progress = manifest.progress
+
+
+def _part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
 
 def _trainer(run: Run, data: ImageData, network: Network, device: torch.device, workers: int | None) -> Trainer:
@@ -162,18 +199,28 @@ def _trainer(run: Run, data: ImageData, network: Network, device: torch.device, 
     workers = default_workers() if workers is None else workers
     train_loader, validation_loader = make_loaders(data, recipe, preprocessing, device=device, workers=workers)
     dtype = compute_dtype(recipe.precision, device)
+    total_steps = run.info.steps
+    torch.use_deterministic_algorithms(recipe.deterministic)
     return Trainer(
         network=network,
         optimizer=make_optimizer(recipe, network),
-        schedule=learning_rate(recipe, len(train_loader)),
+        schedule=learning_rate(recipe, total_steps, steps_per_epoch(recipe, len(data.splits[TRAIN]))),
         recipe=recipe,
         train_loader=train_loader,
         validation_loader=validation_loader,
         normalize=normalize,
         mixing=_mixing(recipe, len(data.classes)),
+        class_weights=_class_weights(data, device) if recipe.class_balance == "loss" else None,
         dtype=dtype,
         scaler=torch.amp.GradScaler(device.type, enabled=dtype is torch.float16),
+        total_steps=total_steps,
+        average=moving_average(network, recipe.average) if recipe.average is not None else None,
+        forward=torch.compile(network) if recipe.compile else None,
     )
+
+
+def _class_weights(data: ImageData, device: torch.device) -> Tensor:
+    return class_weights(data.splits[TRAIN].labels, len(data.classes)).to(device)
 
 
 def _mixing(recipe: Recipe, classes: int) -> Mixing:
@@ -189,68 +236,3 @@ def probe(index: ImageIndex) -> None:
     """
     for position in range(0, len(index), max(1, len(index) // _PROBED)):
         index.size(position)
-
-
-def fit(session: Session) -> Iterator[StepResult | EpochResult]:
-    """Train to the end, and keep the run directory up to date. Yields what the loop yields.
-
-    A run that ends before its first checkpoint leaves no directory.
-
-    Raises:
-        RunError: the directory exists already, cannot be written, or the loss is not finite.
-        DataError: an image cannot be read.
-
-    """
-    if session.lock is None:
-        create_run(session.run)
-        session.lock = lock_run(session.run)
-    try:
-        for result in train(session.trainer):
-            if isinstance(result, EpochResult):
-                _keep(session, result)
-            yield result
-    finally:
-        session.lock.release(force=True)
-        if not session.run.last.is_dir():  # not `session.best`: an interrupt may come between checkpoint and that
-            session.run.discard()
-
-
-def _list_skipped(session: Session) -> None:
-    """Write down the images that could not be read, each once, by whatever process of the run."""
-    known = session.run.skipped()
-    for loader in (session.trainer.train_loader, session.trainer.validation_loader):
-        for position, reason in sorted(loader.skipped.items()):
-            if (name := loader.index.name(position)) not in known:
-                session.run.append(SKIPPED, {"image": name, "reason": reason})
-
-
-def _keep(session: Session, result: EpochResult) -> None:
-    """Write an epoch's metrics and checkpoints."""
-    run, trainer = session.run, session.trainer
-    metrics = EpochMetrics(
-        epoch=result.epoch,
-        step=result.step,
-        lr=result.lr,
-        train_loss=result.train_loss,
-        train_top1=result.train_top1,
-        **result.validation.record(),  # type: ignore[arg-type]
-    )
-    run.append(METRICS, metrics.model_dump())
-    run.append(TIMES, {name: getattr(result, name) for name in ("epoch", "seconds", "images_per_second", "waited")})
-    _list_skipped(session)
-    better = session.best is None or (metrics.top1, -metrics.loss) > (session.best.top1, -session.best.loss)
-    best = metrics if session.best is None or better else session.best
-    manifest = Manifest(
-        epoch=result.epoch,
-        step=result.step,
-        metrics=metrics,
-        best=best,
-        classes=run.classes,
-        preprocessing=run.info.preprocessing,
-        scaler=trainer.scaler.state_dict(),
-    )
-    model = trainer.network.state_dict()
-    if better:
-        save_checkpoint(run.best, manifest, model)
-    save_checkpoint(run.last, manifest, model, optimizer_tensors(trainer.optimizer, trainer.network))
-    session.best = best

@@ -13,7 +13,7 @@ from archspec.errors import RunError
 from archspec.training.checkpoint import optimizer_tensors, read_checkpoint, save_checkpoint
 from archspec.training.files import find_folder, restore_folder
 from archspec.training.records import EpochMetrics, Manifest
-from archspec.training.session import fit
+from archspec.training.keeping import fit
 
 
 def manifest_of(epoch):

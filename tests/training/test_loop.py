@@ -15,7 +15,8 @@ import archspec
 from archspec.data.randomness import INIT, SAMPLE, epoch_order, seed_for
 from archspec.errors import RunError
 from archspec.training.loop import EpochResult, StepResult
-from archspec.training.session import fit, logits_network
+from archspec.training.keeping import fit
+from archspec.training.session import logits_network
 
 
 def results(session):

@@ -6,7 +6,7 @@ import pytest
 
 from archspec.errors import DataError, RunError
 from archspec.training.run import lock_run, open_run
-from archspec.training.session import fit
+from archspec.training.keeping import fit
 
 
 def test_one_process_at_a_time_trains_in_a_run(session_of, plugins, train):

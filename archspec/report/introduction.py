@@ -1,0 +1,70 @@
+"""What a training run is, said before it begins: a heading and a sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archspec.data.cached import StoredImages
+from archspec.data.store import StorePlan
+from archspec.report.words import human, plural
+from archspec.training.loop import Trainer
+from archspec.training.recipe import Recipe
+from archspec.training.session import Session
+
+Line = tuple[str, str]
+
+
+def introduce(session: Session, spec_classes: int) -> Iterator[Line]:
+    """The run, the network, the data, the recipe and the machine. `spec_classes` is what the spec's own head has."""
+    run, data, plan = session.run, session.data, session.trainer.network.plan
+    yield "run", str(run.path)
+    size = "x".join(map(str, plan.input))
+    yield "network", f"{plan.name} at {size}: {plan.parameters:,} parameters, {human(plan.macs)} MACs"
+    if spec_classes != len(data.classes):
+        yield "", f"the data has {len(data.classes)} classes and the spec {spec_classes:,}: the head follows the data"
+    if plan.logits_end is not None:
+        yield "", "the head ends in softmax: training takes the logits before it"
+    sizes = ", ".join(f"{split} {len(index):,}" for split, index in data.splits.items())
+    root = f" {data.root}" if str(data.root) != data.name else ""
+    yield "data", f"{data.name}{root}: {sizes}; {len(data.classes)} classes"
+    yield from (("", note) for note in data.notes)
+    yield "recipe", describe_recipe(run.recipe, session.trainer)
+    yield from _describe_stores(session.trainer)
+    loading = _describe_loading(session.trainer)
+    yield "device", f"{session.trainer.normalize.device}, {run.info.threads} threads, {loading}"
+    yield from (("", note) for note in session.notes)
+
+
+def describe_recipe(recipe: Recipe, trainer: Trainer) -> str:
+    """How it is trained, in a line."""
+    rate = f" at {recipe.optimizer.lr:g}" if hasattr(recipe.optimizer, "lr") else ""
+    method = f"{recipe.optimizer.offer.name}{rate}, {recipe.schedule.offer.name}"
+    batch = f"batch {recipe.batch_size}" + (f" x {recipe.accumulate}" if recipe.accumulate > 1 else "")
+    length = plural(trainer.epochs, "epoch")
+    if trainer.total_steps % trainer.steps_per_epoch:
+        length = plural(trainer.total_steps, "step")
+    return f"{length}, {batch}, {method}, seed {recipe.seed}"
+
+
+def _describe_stores(trainer: Trainer) -> Iterator[Line]:
+    for what, loader in (("train", trainer.train_loader), ("validation", trainer.validation_loader)):
+        if isinstance(loader.index.source, StoredImages):
+            yield "cache" if what == "train" else "", f"{what}: {_describe_store(loader.index.source.plan)}"
+
+
+def _describe_store(plan: StorePlan) -> str:
+    """Where decoded images are kept, and how much that takes."""
+    height, width, _ = plan.shapes.max(axis=0).tolist()
+    size = f"{plan.bytes / 1e6:,.0f} MB for {len(plan.shapes):,} images of at most {width}x{height}"
+    if plan.temporary:
+        return f"{size}, in memory, for this run"
+    return f"{size}, {'found' if plan.complete else 'kept'} in {plan.path}"
+
+
+def _describe_loading(trainer: Trainer) -> str:
+    """How images are read on this machine."""
+    workers, device = trainer.train_loader.workers, trainer.normalize.device
+    if not workers:
+        return "images are read in between"
+    pinned = ", pinned memory" if device.type == "cuda" else ""
+    return f"{plural(workers, 'loader worker')} {2 * workers} batches ahead{pinned}"

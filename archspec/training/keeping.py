@@ -1,0 +1,148 @@
+"""Keeps a run directory up to date while the run trains: metrics, times, skipped images, checkpoints."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from archspec.training.checkpoint import optimizer_tensors, save_checkpoint
+from archspec.training.loop import EpochResult, StepResult, Trainer, train
+from archspec.training.records import EpochMetrics, Manifest
+from archspec.training.run import METRICS, SKIPPED, TIMES, create_run, lock_run
+from archspec.training.session import Session
+
+
+def fit(session: Session, stop: Callable[[], bool] = lambda: False) -> Iterator[StepResult | EpochResult]:
+    """Train to the end, and keep the run directory up to date. Yields what the loop yields.
+
+    Where `stop` says so, the step that is under way is the last, and a checkpoint is kept. A run that ends before its
+    first checkpoint leaves no directory.
+
+    Raises:
+        RunError: the directory exists already, cannot be written, or a loss is not finite.
+        DataError: an image cannot be read.
+
+    """
+    if session.lock is None:
+        create_run(session.run)
+        session.lock = lock_run(session.run)
+    try:
+        yield from _fit(session, stop)
+    finally:
+        session.lock.release(force=True)
+        if not session.run.last.is_dir():  # not `session.best`: an interrupt may come between checkpoint and that
+            session.run.discard()
+
+
+def _fit(session: Session, stop: Callable[[], bool]) -> Iterator[StepResult | EpochResult]:
+    recipe = session.run.recipe
+    clock = _Clock(recipe.checkpoint_steps, recipe.checkpoint_minutes)
+    for result in train(session.trainer):
+        stopped = stop()
+        if isinstance(result, EpochResult):
+            _keep_epoch(session, result)
+            clock.reset()
+        elif stopped or clock.is_due():
+            save(session)
+            clock.reset()
+        yield result
+        if stopped or session.ended:
+            return
+
+
+@dataclass
+class _Clock:
+    """When the next checkpoint within an epoch is due."""
+
+    steps: int | None
+    minutes: float | None
+    done: int = 0
+    since: float = field(default_factory=time.monotonic)
+
+    def is_due(self) -> bool:
+        """Count a step, and say whether enough steps or minutes have passed."""
+        self.done += 1
+        late = self.minutes is not None and time.monotonic() - self.since >= 60 * self.minutes
+        return late or (self.steps is not None and self.done >= self.steps)
+
+    def reset(self) -> None:
+        self.done, self.since = 0, time.monotonic()
+
+
+def _keep_epoch(session: Session, result: EpochResult) -> None:
+    """Write an epoch's metrics and checkpoints."""
+    run = session.run
+    figures = result.validation.record() if result.validation is not None else {}
+    metrics = EpochMetrics(
+        epoch=result.epoch,
+        step=result.step,
+        lr=result.lr,
+        train_loss=result.train_loss,
+        train_top1=result.train_top1,
+        **figures,  # type: ignore[arg-type]
+    )
+    run.append(METRICS, metrics.model_dump())
+    run.append(TIMES, {name: getattr(result, name) for name in ("epoch", "seconds", "images_per_second", "waited")})
+    _list_skipped(session)
+    if result.validation is not None:
+        session.metrics = metrics
+        if session.best is None or _rank(metrics, run.recipe.best_by) > _rank(session.best, run.recipe.best_by):
+            session.best, session.waiting = metrics, 0
+            save_checkpoint(run.best, _manifest(session), session.trainer.evaluated.state_dict())
+        else:
+            session.waiting += 1
+    save(session)
+
+
+def _rank(metrics: EpochMetrics, best_by: str) -> tuple[float, ...]:
+    """What is compared: the larger is the better."""
+    assert metrics.top1 is not None, "only an evaluated epoch is ranked"
+    assert metrics.loss is not None, "only an evaluated epoch is ranked"
+    return (metrics.top1, -metrics.loss) if best_by == "top1" else (-metrics.loss,)
+
+
+def save(session: Session) -> None:
+    """Keep a checkpoint of this moment as the last one, and the one before it.
+
+    Raises:
+        RunError: it cannot be written, or a loss since the last look is not finite.
+
+    """
+    trainer = session.trainer
+    trainer.settle()
+    model = trainer.evaluated.state_dict()
+    save_checkpoint(session.run.last, _manifest(session), model, training_state(trainer), keep_before=True)
+
+
+def training_state(trainer: Trainer) -> dict[str, Tensor]:
+    """What training needs to go on beside the model: the optimizer's state, and the network of an average."""
+    tensors = optimizer_tensors(trainer.optimizer, trainer.network)
+    state = {f"optimizer/{name}": value for name, value in tensors.items()}
+    if trainer.average is not None:
+        state |= {f"network/{name}": value for name, value in trainer.network.state_dict().items()}
+    return state
+
+
+def _manifest(session: Session) -> Manifest:
+    run, trainer = session.run, session.trainer
+    return Manifest(
+        progress=trainer.progress,
+        metrics=session.metrics,
+        best=session.best,
+        waiting=session.waiting,
+        classes=run.classes,
+        preprocessing=run.info.preprocessing,
+        scaler=trainer.scaler.state_dict(),
+    )
+
+
+def _list_skipped(session: Session) -> None:
+    """Write down the images that could not be read, each once, by whatever process of the run."""
+    known = session.run.skipped()
+    for loader in (session.trainer.train_loader, session.trainer.validation_loader):
+        for position, reason in sorted(loader.skipped.items()):
+            if (name := loader.index.name(position)) not in known:
+                session.run.append(SKIPPED, {"image": name, "reason": reason})
