@@ -67,7 +67,7 @@ def peer(folder: Path, recipe: Recipe, preprocessing: Preprocessing, workers: in
 
 def epochs_of(data: ImageData, recipe: Recipe, preprocessing: Preprocessing, workers: int) -> Callable[[int], float]:
     """Seconds of an epoch of ours, by its number."""
-    loader, _ = make_loaders(data, recipe, preprocessing, device=_CPU, workers=workers)
+    loader, _ = make_loaders(data, recipe, preprocessing, epochs=30, device=_CPU, workers=workers)
     normalize = Normalize(preprocessing, _CPU)
     return lambda epoch: timed(normalize(batch.images) for batch in loader.epoch(epoch))
 

@@ -16,11 +16,11 @@ from archspec.data.loader import Batch, Loader
 from archspec.data.mixing import Mixing
 from archspec.data.preprocessing import Preprocessing
 from archspec.data.reading import Reading
-from archspec.data.transforms import EvaluationTransform, Normalize, TrainTransform, as_image
+from archspec.data.transforms import ByEpoch, EvaluationTransform, Normalize, as_image
 from archspec.data.views import choose_positions, training_view
 from archspec.report.sheet import Picture, Sheet, plain_name
 from archspec.spec.dump import data_to_line, to_data
-from archspec.training.loaders import uncached_images
+from archspec.training.loaders import training_transform, uncached_images
 from archspec.training.recipe import Recipe
 
 
@@ -57,23 +57,21 @@ def views_sheet(preview: Preview) -> Sheet:
         DataError: an image cannot be read, or a transform does not suit the network's input.
 
     """
-    train = TrainTransform(preview.preprocessing, preview.recipe.augmentation)
+    train = training_transform(preview.recipe, preview.preprocessing, preview.recipe.epochs)
     images = uncached_images(preview.index, preview.recipe, preview.preprocessing)
     epochs = range(preview.epoch, preview.epoch + preview.views)
     rows = tuple(tuple(_row(preview, position, images, train)) for position in preview.positions)
     return _sheet(preview, ("image", "in evaluation", *(f"epoch {epoch}" for epoch in epochs)), rows)
 
 
-def _row(
-    preview: Preview, position: int, images: tuple[ImageIndex, Reading], train: TrainTransform
-) -> Iterator[Picture]:
+def _row(preview: Preview, position: int, images: tuple[ImageIndex, Reading], train: ByEpoch) -> Iterator[Picture]:
     index = preview.index
     image = index.read(position, preview.preprocessing.reading)
     file = plain_name(Path(index.name(position)).name, f"image {position}")
     yield Picture(image, (preview.class_name(int(index.labels[position])), file))
     yield Picture(EvaluationTransform(preview.preprocessing).view(image))
     for epoch in range(preview.epoch - 1, preview.epoch - 1 + preview.views):
-        view = training_view(*images, position, train, seed=preview.recipe.seed, epoch=epoch)
+        view = training_view(*images, position, train.at(epoch), seed=preview.recipe.seed, epoch=epoch)
         yield Picture(as_image(view))
 
 
@@ -87,7 +85,7 @@ def mixed_sheet(preview: Preview) -> Sheet:
     recipe, seed = preview.recipe, preview.recipe.seed
     loader = Loader(
         *uncached_images(preview.index, recipe, preview.preprocessing),
-        TrainTransform(preview.preprocessing, recipe.augmentation),
+        training_transform(recipe, preview.preprocessing, recipe.epochs),
         batch_size=recipe.batch_size,
         seed=seed,
         shuffle=True,

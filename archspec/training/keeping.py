@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from archspec.training.checkpoint import optimizer_tensors, save_checkpoint
+from archspec.training.files import before
 from archspec.training.loop import EpochResult, StepResult, Trainer, train
 from archspec.training.records import EpochMetrics, Manifest
 from archspec.training.run import METRICS, SKIPPED, TIMES, create_run, lock_run
@@ -31,6 +33,8 @@ def fit(session: Session, stop: Callable[[], bool] = lambda: False) -> Iterator[
         session.lock = lock_run(session.run)
     try:
         yield from _fit(session, stop)
+        if session.ended:
+            shutil.rmtree(before(session.run.last), ignore_errors=True)
     finally:
         session.lock.release(force=True)
         if not session.run.last.is_dir():  # not `session.best`: an interrupt may come between checkpoint and that

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -13,14 +14,16 @@ from archspec.data.index import TRAIN, VALIDATION, ImageData, ImageIndex
 from archspec.data.loader import Loader
 from archspec.data.preprocessing import Preprocessing
 from archspec.data.reading import Reading, Reduction
-from archspec.data.transforms import EvaluationTransform, TrainTransform, Transform, as_pixels
+from archspec.data.transforms import ByEpoch, EvaluationTransform, TrainTransform, Transform, as_pixels
 from archspec.training.recipe import Recipe
 
 
 def make_loaders(
-    data: ImageData, recipe: Recipe, preprocessing: Preprocessing, *, device: torch.device, workers: int
+    data: ImageData, recipe: Recipe, preprocessing: Preprocessing, *, epochs: int, device: torch.device, workers: int
 ) -> tuple[Loader, Loader]:
     """The loaders of the training and the validation split, through stores where the recipe wants a cache.
+
+    `epochs` is the length of the run, by whose shares inputs grow.
 
     Raises:
         DataError: a cache is wanted, and an image's header cannot be read.
@@ -40,11 +43,24 @@ def make_loaders(
         how = {"in_memory": recipe.cache == "memory", "skip_unreadable": recipe.on_corrupt == "skip"}
         training = store_for_training(training, reading, reduction, **how)
         validation, finish = store_for_evaluation(validation, preprocessing, **how), as_pixels
-    transform = TrainTransform(preprocessing, recipe.augmentation)
+    transform = training_transform(recipe, preprocessing, epochs)
+    balance = recipe.class_balance == "sampler"
     return (
-        Loader(training, reading, transform, shuffle=True, **common),
+        Loader(training, reading, transform, shuffle=True, balance=balance, **common),
         Loader(validation, preprocessing.reading, finish, **common),
     )
+
+
+def training_transform(recipe: Recipe, preprocessing: Preprocessing, epochs: int) -> ByEpoch:
+    """What training does to an image, in each part of a run of so many epochs."""
+    ends = [math.ceil(part.until * epochs) for part in recipe.sizes]
+    scales = [part.size / min(preprocessing.size) for part in recipe.sizes]
+    parts = []
+    for first, scale in zip([0, *ends], [*scales, 1.0], strict=True):
+        height, width = (round(side * scale) for side in preprocessing.size)
+        smaller = preprocessing.model_copy(update={"size": (height, width)})
+        parts.append((first, TrainTransform(smaller, recipe.augmentation)))
+    return ByEpoch(tuple(parts))
 
 
 def training_reading(recipe: Recipe, preprocessing: Preprocessing) -> tuple[Reading, Reduction | None]:

@@ -62,11 +62,13 @@ def moving_average(network: nn.Module, decay: float) -> AveragedModel:
     return average
 
 
-def learning_rate(recipe: Recipe, total: int, steps_per_epoch: int) -> Callable[[int], float]:
+def learning_rate(recipe: Recipe, steps_per_epoch: int, total: int | None = None) -> Callable[[int], float]:
     """The factor on each group's learning rate at a step: a line up over the warm-up, then the schedule.
 
-    The warm-up takes a tenth of the run at most, so that a short run has time left to learn.
+    `total` is the number of steps; without it, those of the recipe's epochs. The warm-up takes a tenth of the run at
+    most, so that a short run has time left to learn.
     """
+    total = total or recipe.epochs * steps_per_epoch
     warmup = min(round(recipe.warmup_epochs * steps_per_epoch), total // 10)
     schedule: Callable[[int], float] = recipe.schedule.offer.make(recipe.schedule, total - warmup)
     return lambda step: (step + 1) / (warmup + 1) if step < warmup else schedule(step - warmup)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -197,14 +198,17 @@ def _trainer(run: Run, data: ImageData, network: Network, device: torch.device, 
     normalize = Normalize(preprocessing, device, channels_last=recipe.channels_last)
     network = network.to(memory_format=normalize.memory_format).to(device)
     workers = default_workers() if workers is None else workers
-    train_loader, validation_loader = make_loaders(data, recipe, preprocessing, device=device, workers=workers)
+    total_steps, steps_an_epoch = run.info.steps, steps_per_epoch(recipe, len(data.splits[TRAIN]))
+    epochs = math.ceil(total_steps / steps_an_epoch)
+    train_loader, validation_loader = make_loaders(
+        data, recipe, preprocessing, epochs=epochs, device=device, workers=workers
+    )
     dtype = compute_dtype(recipe.precision, device)
-    total_steps = run.info.steps
     torch.use_deterministic_algorithms(recipe.deterministic)
     return Trainer(
         network=network,
         optimizer=make_optimizer(recipe, network),
-        schedule=learning_rate(recipe, total_steps, steps_per_epoch(recipe, len(data.splits[TRAIN]))),
+        schedule=learning_rate(recipe, steps_an_epoch, total_steps),
         recipe=recipe,
         train_loader=train_loader,
         validation_loader=validation_loader,

@@ -180,6 +180,7 @@ def test_a_checkpoint_that_is_damaged(cli, in_empty_folder, trained, photos, com
         manifest.unlink()
     else:
         manifest.write_text("" if damage == "empty manifest" else "{}")
+    shutil.rmtree(run / "checkpoints" / "last.before", ignore_errors=True)  # which would be taken in its place
     arguments = ["eval", run, "--workers", 0] if command == "eval" else ["train", "--resume", run, "--workers", 0]
     refused(cli, *arguments, names=folder, folder=in_empty_folder)
 

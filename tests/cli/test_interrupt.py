@@ -52,24 +52,54 @@ def test_a_run_interrupted_after_its_first_checkpoint_can_be_resumed(start, cli,
     assert process.returncode == 130
     assert "Traceback" not in err
     assert f"archspec train --resume {run}" in err
-    assert len([line for line in err.splitlines() if line.strip().startswith("interrupted")]) == 1
+    said = [line.strip() for line in err.splitlines() if line.strip().startswith("interrupted")]
+    assert [line.partition(" archspec")[0] for line in said] == [
+        "interrupted: this step is the last, and is kept; a second time ends at once",
+        "interrupted; go on with:",
+    ]
     result = cli("train", "--resume", run, "--workers", 0, "--json")
     assert result.code == 0
     assert result.json["epochs"] == 60
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_run_interrupted_before_its_first_checkpoint_leaves_no_directory(start, photos, tmp_path, workers):
-    """At 512 pixels, the first epoch takes far longer than the second that passes here."""
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_step_under_way_is_finished_and_kept(start, cli, spec_file, photos, tmp_path, number, code):
+    """Within the first epoch, and as exactly as after one: the resumed run is that which was never interrupted."""
+    arguments = ["--data", f"imagefolder:{photos}", "--epochs", 3, "--batch-size", 2, "--workers", 0]
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    assert cli("train", spec_file, *arguments, "--out", whole).code == 0
+    with start("train", spec_file, *arguments, "--out", run) as process:
+        wait_until((run / "run.json").exists, process)
+        time.sleep(0.3)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert "Traceback" not in err
+    assert "this step is the last, and is kept" in err
+    assert f"archspec train --resume {run}" in err
+    assert cli("train", "--resume", run, "--workers", 0).code == 0
+    for name in ("checkpoints/last/model.safetensors", "checkpoints/last/training.safetensors", "metrics.jsonl"):
+        assert (run / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_second_signal_ends_at_once_and_leaves_no_directory_without_a_checkpoint(
+    start, photos, tmp_path, number, code
+):
+    """At 768 pixels, a step takes many seconds."""
     run = tmp_path / "run"
-    data = [f"--data=imagefolder:{photos}", f"--workers={workers}", f"--out={run}"]
-    with start("train", "resnet18", "--set", "input.size=512", *data) as process:
+    data = [f"--data=imagefolder:{photos}", "--workers=0", f"--out={run}"]
+    with start("train", "resnet50", "--set", "input.size=768", *data) as process:
         wait_until((run / "run.json").exists, process)
         time.sleep(1)
-        err = interrupt(process)
-    assert process.returncode == 130
+        process.send_signal(number)
+        time.sleep(0.5)
+        began = time.monotonic()
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    assert time.monotonic() - began < 30
+    assert process.returncode == code
     assert "Traceback" not in err
-    assert "nothing is kept" in err
     assert not run.exists()
 
 

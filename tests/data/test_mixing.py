@@ -1,4 +1,4 @@
-"""mixup and CutMix: torchvision's, drawn by the seed and the step."""
+"""mixup and CutMix: torchvision's, drawn by the seed, the epoch and the batch's number."""
 
 import pytest
 import torch
@@ -13,17 +13,17 @@ LABELS = torch.tensor([0, 1, 2, 3, 0, 0])
 
 
 def mix(mixup=0.0, cutmix=0.0, probability=1.0, step=0, seed=5):
-    return Mixing(mixup, cutmix, probability, classes=4, seed=seed)(IMAGES, LABELS, step)
+    return Mixing(mixup, cutmix, probability, classes=4, seed=seed)(IMAGES, LABELS, 1, step)
 
 
 @pytest.mark.parametrize(
     ("alphas", "reference"),
     [((0.4, 0.0), v2.MixUp(alpha=0.4, num_classes=4)), ((0.0, 2.0), v2.CutMix(alpha=2.0, num_classes=4))],
 )
-def test_one_kind_is_torchvisions_with_the_seed_of_the_step(alphas, reference):
+def test_one_kind_is_torchvisions_with_the_seed_of_the_batch(alphas, reference):
     for step in range(8):
         found = mix(*alphas, step=step)
-        torch.manual_seed(seed_for(MIX, 5, step))
+        torch.manual_seed(seed_for(MIX, 5, 1, step))
         torch.rand(()), torch.randint(1, ())  # whether, and which
         wanted = reference(IMAGES, LABELS)
         assert torch.equal(found[0], wanted[0])
@@ -60,13 +60,15 @@ def test_without_an_alpha_nothing_changes_and_nothing_is_drawn():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_a_mix_depends_on_the_seed_and_the_step_alone():
+def test_a_mix_depends_on_the_seed_and_the_batchs_place_alone():
     torch.manual_seed(1)
     first = mix(0.5, 1.0, step=3)[0]
     torch.manual_seed(2)
     assert torch.equal(mix(0.5, 1.0, step=3)[0], first)
     assert not torch.equal(mix(0.5, 1.0, step=4)[0], first)
     assert not torch.equal(mix(0.5, 1.0, step=3, seed=6)[0], first)
+    other_epoch = Mixing(0.5, 1.0, 1.0, classes=4, seed=5)(IMAGES, LABELS, 2, 3)[0]
+    assert not torch.equal(other_epoch, first)
 
 
 def test_the_batch_itself_is_left_alone():
@@ -80,7 +82,7 @@ def test_the_batch_itself_is_left_alone():
 @pytest.mark.parametrize("alphas", [(1.0, 0.0), (0.0, 1.0)])
 def test_the_memory_format_is_kept(memory_format, alphas):
     images = IMAGES.contiguous(memory_format=memory_format)
-    mixed, _ = Mixing(*alphas, 1.0, classes=4, seed=0)(images, LABELS, 0)
+    mixed, _ = Mixing(*alphas, 1.0, classes=4, seed=0)(images, LABELS, 0, 0)
     assert mixed.is_contiguous(memory_format=memory_format)
 
 

@@ -14,9 +14,9 @@ from archspec.data.transforms import TrainTransform
 from archspec.errors import DocumentError
 from archspec.spec.arch import InputSpec
 from archspec.spec.dump import to_yaml
+from archspec.training.keeping import fit
 from archspec.training.loop import StepResult
 from archspec.training.recipe import choose_data, load_recipe
-from archspec.training.keeping import fit
 
 KEPT = ("checkpoints/last/model.safetensors", "checkpoints/last/training.safetensors", "metrics.jsonl")
 LIST = "[{type: random-resized-crop, scale: [0.3, 1]}, flip, trivial-augment, {type: random-erasing, probability: 0.5}]"
@@ -178,7 +178,7 @@ def test_a_mixed_step_is_that_of_torchvision(session_of):
     network, normalize = session.trainer.network, session.trainer.normalize
     (batch,) = session.trainer.train_loader.epoch(0)
     network.train()
-    images, shares = session.trainer.mixing(normalize(batch.images), batch.labels, 0)
+    images, shares = session.trainer.mixing(normalize(batch.images), batch.labels, 0, 0)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     logits = network(images)
     wanted = -(0.9 * shares + 0.1 / 3).mul(F.log_softmax(logits, 1)).sum(1).mean()
@@ -211,16 +211,16 @@ def test_a_run_that_mixes_and_is_resumed_ends_with_the_same_bits(train, train_ne
     class Stop(BaseException):
         """Stands for a kill after the second epoch."""
 
-    from archspec.training import session
+    from archspec.training import keeping
 
-    keep = session._keep
+    keep = keeping._keep_epoch
 
     def keep_two(*given):
         keep(*given)
         if given[1].epoch == 2:
             raise Stop
 
-    monkeypatch.setattr(session, "_keep", keep_two)
+    monkeypatch.setattr(keeping, "_keep_epoch", keep_two)
     with pytest.raises(Stop):
         train_new(*arguments, "--out", stopped)
     monkeypatch.undo()

@@ -10,10 +10,10 @@ from safetensors import safe_open
 
 from archspec.data.preprocessing import Preprocessing
 from archspec.errors import RunError
-from archspec.training.checkpoint import optimizer_tensors, read_checkpoint, save_checkpoint
+from archspec.training.checkpoint import drop_damaged, optimizer_tensors, read_checkpoint, save_checkpoint
 from archspec.training.files import find_folder, restore_folder
-from archspec.training.records import EpochMetrics, Manifest
 from archspec.training.keeping import fit
+from archspec.training.records import EpochMetrics, Manifest, Progress
 
 
 def manifest_of(epoch):
@@ -21,8 +21,7 @@ def manifest_of(epoch):
     metrics = EpochMetrics(epoch=epoch, step=10 * epoch, **figures)
     preprocessing = Preprocessing(channels=1, size=(8, 8), crop=1.0, mean=(0.5,), std=(0.25,))
     return Manifest(
-        epoch=epoch,
-        step=metrics.step,
+        progress=Progress(epoch=epoch, step=10 * epoch),
         metrics=metrics,
         best=metrics,
         classes=("a", "b"),
@@ -45,7 +44,7 @@ def test_tensors_come_back_and_the_manifest_holds_the_files_sha256(checkpoint, t
     manifest, found = read_checkpoint(checkpoint)
     assert set(found) == set(tensors)
     assert all(torch.equal(found[name], tensors[name]) for name in tensors)
-    assert manifest.epoch == 3
+    assert manifest.progress.epoch == 3
     assert set(manifest.sha256) == {"model.safetensors", "training.safetensors"}
     for name, digest in manifest.sha256.items():
         assert hashlib.sha256((checkpoint / name).read_bytes()).hexdigest() == digest
@@ -102,16 +101,16 @@ def test_a_checkpoint_that_is_not_there_yet_is_said(tmp_path):
 
 def beside(checkpoint):
     """The folders that a kill can leave beside `last`."""
-    return checkpoint.with_name(".last.old"), checkpoint.with_name(".last.writing")
+    return checkpoint.with_name("last.before"), checkpoint.with_name(".last.writing")
 
 
 def test_a_kill_while_writing_keeps_the_old_checkpoint(checkpoint):
     _, new = beside(checkpoint)
     new.mkdir()
     (new / "model.safetensors").write_bytes(b"half")
-    assert read_checkpoint(checkpoint)[0].epoch == 3
+    assert read_checkpoint(checkpoint)[0].progress.epoch == 3
     save_checkpoint(checkpoint, manifest_of(4), {"w": torch.ones(1)})
-    assert read_checkpoint(checkpoint)[0].epoch == 4
+    assert read_checkpoint(checkpoint)[0].progress.epoch == 4
     assert [path.name for path in checkpoint.parent.iterdir()] == ["last"]
 
 
@@ -119,7 +118,7 @@ def test_between_the_two_renames_a_reader_sees_the_old_checkpoint_and_changes_no
     old, new = beside(checkpoint)
     checkpoint.rename(old)
     new.mkdir()
-    assert read_checkpoint(checkpoint)[0].epoch == 3
+    assert read_checkpoint(checkpoint)[0].progress.epoch == 3
     assert find_folder(checkpoint) == old
     assert new.exists()
 
@@ -128,7 +127,7 @@ def test_a_kill_between_the_two_renames_is_undone(checkpoint):
     old, _ = beside(checkpoint)
     checkpoint.rename(old)
     restore_folder(checkpoint)
-    assert read_checkpoint(checkpoint)[0].epoch == 3
+    assert read_checkpoint(checkpoint)[0].progress.epoch == 3
     assert not old.exists()
 
 
@@ -137,7 +136,7 @@ def test_a_kill_before_the_old_one_was_taken_away_keeps_the_new_one(checkpoint):
     shutil.copytree(checkpoint, old)
     (old / "manifest.json").unlink()
     restore_folder(checkpoint)
-    assert read_checkpoint(checkpoint)[0].epoch == 3
+    assert read_checkpoint(checkpoint)[0].progress.epoch == 3
     assert not old.exists()
 
 
@@ -155,7 +154,7 @@ def test_a_checkpoint_replaced_while_it_is_read_is_read_again(checkpoint, monkey
 
     monkeypatch.setattr(module, "_tensors", replaced_meanwhile)
     manifest, tensors = read_checkpoint(checkpoint)
-    assert manifest.epoch == 4
+    assert manifest.progress.epoch == 4
     assert set(tensors) == {"w"}
 
 
@@ -182,11 +181,12 @@ def test_the_optimizers_state_is_kept_under_the_parameters_names(session_of):
     kept = read_checkpoint(session.run.last, "training.safetensors")[1]
     network = session.trainer.network
     assert set(kept) == {
-        f"{name}/{key}" for name, _ in network.named_parameters() for key in ("exp_avg", "exp_avg_sq", "step")
+        f"optimizer/{name}/{key}" for name, _ in network.named_parameters() for key in ("exp_avg", "exp_avg_sq", "step")
     }
     for name, parameter in network.named_parameters():
-        assert torch.equal(kept[f"{name}/exp_avg"], session.trainer.optimizer.state[parameter]["exp_avg"])
-    assert set(optimizer_tensors(session.trainer.optimizer, network)) == set(kept)
+        assert torch.equal(kept[f"optimizer/{name}/exp_avg"], session.trainer.optimizer.state[parameter]["exp_avg"])
+    tensors = optimizer_tensors(session.trainer.optimizer, network)
+    assert {f"optimizer/{name}" for name in tensors} == set(kept)
 
 
 def test_a_runs_files_may_be_read_by_whom_the_umask_allows(session_of):
@@ -194,3 +194,48 @@ def test_a_runs_files_may_be_read_by_whom_the_umask_allows(session_of):
     list(fit(session))
     modes = {path.name: path.stat().st_mode & 0o777 for path in session.run.last.iterdir()}
     assert set(modes.values()) == {modes["manifest.json"]}
+
+
+@pytest.fixture
+def two(tmp_path, tensors):
+    """A checkpoint of epoch 4, and beside it the one of epoch 3."""
+    for epoch in (3, 4):
+        save_checkpoint(tmp_path / "last", manifest_of(epoch), tensors, {"x": torch.ones(2)}, keep_before=True)
+    return tmp_path / "last"
+
+
+def test_the_checkpoint_before_is_kept(two):
+    assert read_checkpoint(two)[0].progress.epoch == 4
+    assert read_checkpoint(two.with_name("last.before"))[0].progress.epoch == 3
+    assert drop_damaged(two) == []
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "training.safetensors", "manifest.json"])
+@pytest.mark.parametrize("damage", ["flip", "truncate", "missing"])
+def test_the_checkpoint_before_is_taken_where_the_last_is_damaged(two, name, damage):
+    file = two / name
+    content = file.read_bytes()
+    if damage == "missing":
+        file.unlink()
+    else:
+        flipped = content[:-3] + bytes([content[-3] ^ 4]) + content[-2:]
+        file.write_bytes(content[:-9] if damage == "truncate" else flipped)
+    (note,) = drop_damaged(two)
+    assert str(two) in note
+    assert "the checkpoint before it is taken" in note
+    assert read_checkpoint(two)[0].progress.epoch == 3
+    assert not two.with_name("last.before").exists()
+
+
+def test_where_both_are_damaged_it_is_an_error_and_nothing_is_taken_away(two):
+    for folder in (two, two.with_name("last.before")):
+        (folder / "model.safetensors").write_bytes(b"")
+    with pytest.raises(RunError, match="is damaged"):
+        drop_damaged(two)
+    assert sorted(path.name for path in two.parent.iterdir()) == ["last", "last.before"]
+
+
+def test_a_kill_between_the_renames_leaves_the_one_before_to_go_on_with(two):
+    shutil.rmtree(two)
+    restore_folder(two, keep_before=True)
+    assert read_checkpoint(two)[0].progress.epoch == 3

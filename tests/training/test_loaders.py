@@ -47,9 +47,9 @@ def batches_of(loader, epoch):
 def test_the_preview_reads_what_training_reads(large, recipe, augmentation, cache, draft):
     settings = recipe(f"augmentation={augmentation}", f"cache={cache}", f"draft={draft}")
     preprocessing = settings.preprocessing(InputSpec(size=(16, 24)))
-    loader, _ = make_loaders(large, settings, preprocessing, device=torch.device("cpu"), workers=0)
+    loader, _ = make_loaders(large, settings, preprocessing, epochs=30, device=torch.device("cpu"), workers=0)
     trained = batches_of(loader, epoch=2)
-    shown = make_loaders(large, settings, preprocessing, device=torch.device("cpu"), workers=0)[0]
+    shown = make_loaders(large, settings, preprocessing, epochs=30, device=torch.device("cpu"), workers=0)[0]
     index, reading = uncached_images(large.splits["train"], settings, preprocessing)
     images = loader.index  # of the training's own source, store or none
     for position in range(len(index)):
@@ -106,7 +106,7 @@ def test_what_is_skipped_is_listed_once_even_when_the_run_goes_on(
     with (out / "skipped.jsonl").open("a") as stream:
         stream.write('{"image": "half a li')
     manifest = out / "checkpoints" / "last" / "manifest.json"
-    assert json.loads(manifest.read_text())["epoch"] == 2
+    assert json.loads(manifest.read_text())["progress"]["epoch"] == 2
     (out / "recipe.yaml").write_text((out / "recipe.yaml").read_text().replace("epochs: 2", "epochs: 4", 1))
     code, said, _ = train("--resume", out)
     assert code == 0, said
@@ -132,7 +132,7 @@ def test_an_image_whose_header_was_mended_after_the_cache_was_planned_stays_out(
     settings = recipe("cache=memory", "on_corrupt=skip")
     preprocessing = settings.preprocessing(InputSpec(size=(16, 16)))
     data = open_folder(root, 0.15, 0.15, 0)
-    loader, _ = make_loaders(data, settings, preprocessing, device=torch.device("cpu"), workers=0)
+    loader, _ = make_loaders(data, settings, preprocessing, epochs=30, device=torch.device("cpu"), workers=0)
     file.write_bytes(whole)
     (position,) = set(range(63)) - set(batches_of(loader, epoch=0)["positions"].tolist())
     assert "could not be read when the cache was planned" in loader.skipped[position]

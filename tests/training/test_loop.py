@@ -14,8 +14,8 @@ from torchvision.transforms import v2
 import archspec
 from archspec.data.randomness import INIT, SAMPLE, epoch_order, seed_for
 from archspec.errors import RunError
-from archspec.training.loop import EpochResult, StepResult
 from archspec.training.keeping import fit
+from archspec.training.loop import EpochResult, StepResult
 from archspec.training.session import logits_network
 
 
@@ -95,7 +95,7 @@ def test_the_network_learns_and_the_best_epoch_is_kept(session_of):
     best = max(epochs, key=lambda epoch: (epoch.validation.top1, -epoch.validation.loss))
     assert session.best.epoch == best.epoch
     manifest = json.loads((session.run.best / "manifest.json").read_text())
-    assert manifest["epoch"] == best.epoch
+    assert manifest["progress"]["epoch"] == best.epoch
     assert manifest["metrics"]["top1"] == best.validation.top1
 
 

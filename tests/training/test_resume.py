@@ -117,7 +117,7 @@ def test_a_checkpoint_is_not_thrown_away_by_what_happens_between_two_renames(
     rename, run = Path.rename, tmp_path / "run"
 
     def fail_once(path, target):
-        if path.name == ".last.writing" and (run / "checkpoints" / ".last.old").exists():
+        if path.name == ".last.writing" and (run / "checkpoints" / "last.before").exists():
             monkeypatch.undo()
             raise error
         return rename(path, target)

@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from archspec.errors import DataError, RunError
-from archspec.training.run import lock_run, open_run
 from archspec.training.keeping import fit
+from archspec.training.run import lock_run, open_run
 
 
 def test_one_process_at_a_time_trains_in_a_run(session_of, plugins, train):
