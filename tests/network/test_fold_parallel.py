@@ -6,6 +6,7 @@ from torch import nn
 
 import archspec
 from archspec import compile_network
+from archspec.network.branches import Add
 from archspec.plugins import Plugins
 
 PLUGIN = """
@@ -131,5 +132,6 @@ head: {{type: classifier, classes: 3}}
     images = torch.randn(2, 3, 12, 12, dtype=torch.float64)
     wanted = whole(images)
     torch.testing.assert_close(folded(images), wanted, rtol=1e-4, atol=1e-5 * wanted.abs().max().item())
-    kept = [module for module in folded.get_submodule("stages.0.1").modules() if isinstance(module, nn.Conv2d)]
-    assert len(kept) == convolutions
+    modules = list(folded.get_submodule("stages.0.1").modules())
+    assert sum(isinstance(module, nn.Conv2d) for module in modules) == convolutions
+    assert any(isinstance(module, Add) for module in modules) == (block in APART)
