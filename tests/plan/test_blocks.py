@@ -5,7 +5,9 @@ import torch
 
 import archspec
 from archspec.network.branches import DropPath
+from archspec.plan.builder import Builder
 from archspec.plan.operations import Conv
+from archspec.plan.plan import Plan
 from archspec.plan.pools import Pool
 
 TEXT = """name: blocks
@@ -86,6 +88,23 @@ def test_what_fits_the_input_is_a_shortcut_and_all_else_the_main_path(plan_of, b
     plan = plan_of(block, "stages.0.filters=16", "stages.0.strides=2")
     roles = {step.name.startswith("stages.0.0.shortcut."): step.role for step in plan.steps}
     assert roles == {True: "shortcut", False: "main"}
+
+
+@pytest.mark.parametrize("shortcut", ["A", "B", "D"])
+@pytest.mark.parametrize("strides", [2, 3])
+@pytest.mark.parametrize("block", GROUPED)
+def test_every_shortcut_fits_odd_sides(plan_of, block, strides, shortcut):
+    plan = plan_of(block, "input.size=[31, 25]", f"stages.0.strides={strides}", f"stages.0.shortcut={shortcut}")
+    assert plan.stages[0].output[1:] == (-(-31 // strides), -(-25 // strides))
+
+
+def test_a_weighted_shortcut_beside_a_path_without_weights_adds_no_depth():
+    net = Builder((3, 8, 8))
+    x = net.write(Conv(3, 4, 3), net.input, name="conv")
+    with net.scope("shortcut", role="shortcut"):
+        y = net.write(Conv(4, 4, 1), x, name="conv")
+    net.add(net.activation(x, "Tanh"), y)
+    assert Plan("x", (3, 8, 8), "he", tuple(net.steps), ()).depth == 1
 
 
 def test_a_convnext_of_odd_sides_drops_the_last_pixel(plan_of):
