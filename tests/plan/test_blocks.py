@@ -122,6 +122,13 @@ def test_repvggs_stem_strides_alike_in_both_forms(plan_of, strides):
     assert shapes == [(64, 30 // strides, 24 // strides)] * 2
 
 
+def test_repvggs_blocks_are_dilated_alike_in_both_forms(plan_of):
+    options = ("stages.0.dilation=4", "stages.0.first_dilation=2")
+    for form in ("training", "inference"):
+        plan = plan_of("repvgg", f"stages.0.form={form}", *options)
+        assert [convolution.dilation for convolution in convolutions(plan)] == [2, 4]
+
+
 @pytest.mark.parametrize("block", BLOCKS)
 def test_a_block_whose_path_is_dropped_is_its_shortcut(plan_of, block):
     """Huang et al. 2016: of the block act(x + f(x)) stays act(x), of a pre-activation block x; of RepVGG's its norm."""
