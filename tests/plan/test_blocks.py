@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torchvision
 
 import archspec
 from archspec.network.branches import DropPath
@@ -74,6 +75,13 @@ def test_a_width_that_is_no_whole_number_is_cut_off(plan_of, block, convolution)
     plan = plan_of(block, "stages.0.filters=24", f"stages.0.width={26 / 64}")
     (found,) = [step.operation for step in plan.steps if step.name == f"stages.0.0.{convolution}"]
     assert found.in_channels == found.out_channels == 9  # of 9.75
+
+
+@pytest.mark.parametrize("expansion", [1.04, 1.08, 2.5])
+def test_an_inverted_blocks_inner_channels_are_rounded_as_torchvisions(plan_of, expansion):
+    theirs = torchvision.models.mobilenetv2.InvertedResidual(32, 32, 1, expansion)
+    plan = plan_of("inverted", f"stages.0.expansion={expansion}")
+    assert convolutions(plan, "stages.0.0.")[0].groups == theirs.conv[0][0].out_channels
 
 
 @pytest.mark.parametrize("stride", [2, 3])
