@@ -13,6 +13,7 @@ batch, is printed.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import statistics
@@ -97,13 +98,12 @@ def measure(folder: Path, size: int, workers: int, rounds: int) -> dict[str, flo
 
 def waiting(folder: Path, workers: int) -> float:
     """The share of the time that resnet18 waits for images at 128 pixels, after the first batch of an epoch."""
-    from archspec.cli.app import cli  # the command itself, so that it is what users run
+    from archspec.cli.app import run  # the command itself, so that it is what users run
 
     out = Path(tempfile.mkdtemp()) / "run"
     arguments = ["train", "resnet18", "--data", f"imagefolder:{folder}", "--epochs", "1", "--out", str(out)]
-    cli.main([*arguments, "--workers", str(workers), "--set", "input.size=128"], standalone_mode=False)
-    import json
-
+    if run([*arguments, "--workers", str(workers), "--set", "input.size=128"]) != 0:
+        raise SystemExit("the training failed")
     line = json.loads((out / "times.jsonl").read_text().splitlines()[-1])
     shutil.rmtree(out.parent)
     return float(line["waited"] / line["seconds"])

@@ -94,10 +94,10 @@ def shape_to_keep(reading: Reading, reduction: Reduction | None) -> Callable[[in
 
 
 def shrink(image: Image.Image, shape: Shape) -> np.ndarray:
-    """A smaller copy of an image. Pixels are averaged in blocks first, down to three times the wanted size."""
+    """A smaller copy of an image. Pixels are averaged in blocks first, down to 1.5 times the wanted size at least."""
     height, width, _ = shape
     if image.size != (width, height):
-        image = image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0)
+        image = image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=1.5)
     return as_pixels(image)
 
 

@@ -25,7 +25,7 @@ from numpy.lib.format import open_memmap
 from archspec.data.index import ImageIndex
 from archspec.errors import DataError
 
-_VERSION = 1
+_VERSION = 2
 _MISSING, _KEPT, _REFUSED = 0, 1, 2
 """The state of an image: not yet read, in the file, or unreadable and asked for anew each time."""
 

@@ -6,6 +6,7 @@ from torch import nn
 
 import archspec
 from archspec import compile_network
+from archspec.network.branches import Add
 from archspec.plugins import Plugins
 
 PLUGIN = """
@@ -57,6 +58,14 @@ def other_dilation(net, x, block):
     return net.act(net.add(path(net, x, "a", 5), path(net, x, "b", dilation=2)))
 
 
+def other_strides(net, x, block):
+    return net.act(net.add(path(net, x, "a", stride=6), path(net, x, "b", 1, stride=7)))
+
+
+def other_padding(net, x, block):
+    return net.act(net.add(path(net, x, "a", stride=3, padding="valid"), path(net, x, "b", 1, stride=3)))
+
+
 def other_source(net, x, block):
     return net.act(net.add(path(net, net.act(path(net, x, "c")), "a"), path(net, x, "b", 1)))
 
@@ -80,13 +89,14 @@ def twice(net, x, block):
     return net.act(net.add(y, y))
 
 
-MERGED = identity_first, identity_last, small_first, small_last, biased, grouped, grouped_norm, dilated
-APART = other_groups, other_dilation, other_source, one_after_another, read_before_the_norm, read_beside_the_sum, twice
-
-
 @hookimpl
 def archspec_blocks():
-    return {block.__name__: Offer(BlockOptions, block) for block in MERGED + APART}
+    blocks = (
+        *(identity_first, identity_last, small_first, small_last, biased, grouped, grouped_norm, dilated),
+        *(other_groups, other_dilation, other_strides, other_padding, other_source, one_after_another),
+        *(read_before_the_norm, read_beside_the_sum, twice),
+    )
+    return {block.__name__: Offer(BlockOptions, block) for block in blocks}
 """
 MERGED = (
     *("identity_first", "identity_last", "small_first", "small_last"),
@@ -95,6 +105,8 @@ MERGED = (
 APART = {
     "other_groups": 2,
     "other_dilation": 2,
+    "other_strides": 2,
+    "other_padding": 2,
     "other_source": 3,
     "one_after_another": 2,
     "read_before_the_norm": 1,
@@ -120,7 +132,7 @@ def test_parallel_paths_fold_into_one_where_they_can_and_compute_the_same(
     text = f"""name: x
 input: {{size: 12}}
 stem: {{type: conv, filters: 4, kernel: 3, strides: 1}}
-stages: [{{block: {block}, filters: 4, repeats: 2}}]
+stages: [{{block: {block}, filters: 4}}]
 head: {{type: classifier, classes: 3}}
 """
     torch.manual_seed(0)
@@ -131,5 +143,6 @@ head: {{type: classifier, classes: 3}}
     images = torch.randn(2, 3, 12, 12, dtype=torch.float64)
     wanted = whole(images)
     torch.testing.assert_close(folded(images), wanted, rtol=1e-4, atol=1e-5 * wanted.abs().max().item())
-    kept = [module for module in folded.get_submodule("stages.0.1").modules() if isinstance(module, nn.Conv2d)]
-    assert len(kept) == convolutions
+    modules = list(folded.get_submodule("stages.0.0").modules())
+    assert sum(isinstance(module, nn.Conv2d) for module in modules) == convolutions
+    assert any(isinstance(module, Add) for module in modules) == (block in APART)

@@ -33,6 +33,7 @@ def kept_by_autograd(network, x):
         ("seresnet18", 0),
         ("resnetv2-18", 0),
         ("repvgg-a0", 0),
+        ("res2net50-26w-4s", 0.01),  # slices of one map
         ("resnet50-gn", 0.01),
         ("mobilenetv2-100", 0.01),  # ReLU6 keeps a copy of what it overwrites
         ("efficientnet-b0", 0.01),

@@ -2,10 +2,13 @@
 
 import pytest
 import torch
+import torchvision
 
 import archspec
 from archspec.network.branches import DropPath
+from archspec.plan.builder import Builder
 from archspec.plan.operations import Conv
+from archspec.plan.plan import Plan
 from archspec.plan.pools import Pool
 
 TEXT = """name: blocks
@@ -74,6 +77,13 @@ def test_a_width_that_is_no_whole_number_is_cut_off(plan_of, block, convolution)
     assert found.in_channels == found.out_channels == 9  # of 9.75
 
 
+@pytest.mark.parametrize("expansion", [1.04, 1.08, 2.5])
+def test_an_inverted_blocks_inner_channels_are_rounded_as_torchvisions(plan_of, expansion):
+    theirs = torchvision.models.mobilenetv2.InvertedResidual(32, 32, 1, expansion)
+    plan = plan_of("inverted", f"stages.0.expansion={expansion}")
+    assert convolutions(plan, "stages.0.0.")[0].groups == theirs.conv[0][0].out_channels
+
+
 @pytest.mark.parametrize("stride", [2, 3])
 def test_an_average_against_aliases_covers_what_it_strides_over(plan_of, stride):
     plan = plan_of("basic", "stages.0.antialias=average", f"stages.0.strides={stride}")
@@ -86,6 +96,23 @@ def test_what_fits_the_input_is_a_shortcut_and_all_else_the_main_path(plan_of, b
     plan = plan_of(block, "stages.0.filters=16", "stages.0.strides=2")
     roles = {step.name.startswith("stages.0.0.shortcut."): step.role for step in plan.steps}
     assert roles == {True: "shortcut", False: "main"}
+
+
+@pytest.mark.parametrize("shortcut", ["A", "B", "D"])
+@pytest.mark.parametrize("strides", [2, 3])
+@pytest.mark.parametrize("block", GROUPED)
+def test_every_shortcut_fits_odd_sides(plan_of, block, strides, shortcut):
+    plan = plan_of(block, "input.size=[31, 25]", f"stages.0.strides={strides}", f"stages.0.shortcut={shortcut}")
+    assert plan.stages[0].output[1:] == (-(-31 // strides), -(-25 // strides))
+
+
+def test_a_weighted_shortcut_beside_a_path_without_weights_adds_no_depth():
+    net = Builder((3, 8, 8))
+    x = net.write(Conv(3, 4, 3), net.input, name="conv")
+    with net.scope("shortcut", role="shortcut"):
+        y = net.write(Conv(4, 4, 1), x, name="conv")
+    net.add(net.activation(x, "Tanh"), y)
+    assert Plan("x", (3, 8, 8), "he", tuple(net.steps), ()).depth == 1
 
 
 def test_a_convnext_of_odd_sides_drops_the_last_pixel(plan_of):
@@ -101,6 +128,13 @@ def test_repvggs_stem_strides_alike_in_both_forms(plan_of, strides):
         for form in ("training", "inference")
     ]
     assert shapes == [(64, 30 // strides, 24 // strides)] * 2
+
+
+def test_repvggs_blocks_are_dilated_alike_in_both_forms(plan_of):
+    options = ("stages.0.dilation=4", "stages.0.first_dilation=2")
+    for form in ("training", "inference"):
+        plan = plan_of("repvgg", f"stages.0.form={form}", *options)
+        assert [convolution.dilation for convolution in convolutions(plan)] == [2, 4]
 
 
 @pytest.mark.parametrize("block", BLOCKS)

@@ -180,9 +180,9 @@ def test_nesting_up_to_the_limit_is_read():
 def test_an_alias_bomb_is_refused_in_no_time():
     lines = ["a0: &a0 [1, 2, 3, 4, 5, 6, 7, 8, 9]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)]
-    start = time.perf_counter()
+    start = time.process_time()
     fault = fault_of("\n".join(lines))
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert fault.message == "more than 200,000 values, aliases written out"
 
 
