@@ -222,6 +222,20 @@ class Loader:
             raise
         self.index.source.settle()
 
+    def read(self, number: int, epoch: int = 0) -> Batch:
+        """One batch of an epoch, read by this process.
+
+        Raises:
+            DataError: an image cannot be read.
+
+        """
+        self.index.source.prepare()
+        self._keys.epoch, self._keys.start = epoch, number
+        batch = _collate([self._images[key] for key in next(iter(self._keys))])
+        batch.number = number
+        self._count(batch.unreadable)
+        return batch
+
     def _read(self, start: int) -> Iterator[Batch]:
         for number in range(start, len(self)):
             began = time.perf_counter()

@@ -1,0 +1,138 @@
+"""Before the first step: a batch goes through a copy of the network, and memory and disk are compared with what is free.
+
+What would end a run after an hour ends it here: a shape that fits no batch, an error of a transform, too little memory.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import shutil
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from archspec.data.loader import Batch
+from archspec.errors import RunError
+from archspec.training.checkpoint import optimizer_tensors
+from archspec.training.evaluation import autocast
+from archspec.training.loop import Trainer, train_step
+from archspec.training.machine import free_memory
+from archspec.training.optimization import make_optimizer
+from archspec.training.records import Progress
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run will take."""
+
+    step_seconds: float
+    """Of one update of the weights, images already read; the median of those measured."""
+    image_seconds: float
+    """To evaluate one image."""
+    memory: int
+    """Bytes of weights, gradients, the optimizer, and of what the backward pass needs of a batch."""
+    memory_free: int | None
+    """None where the system does not tell."""
+    disk: int
+    """Bytes of the checkpoints: the best, the last, the one before, and one that is being written."""
+    disk_free: int
+
+
+def rehearse(trainer: Trainer, folder: Path, steps: int = 1) -> Forecast:
+    """Train a copy of the network for a few steps on the first batch, and evaluate it. The trainer stays as it is.
+
+    Raises:
+        RunError: the batch fits no memory, a loss is not finite, or there is no room for checkpoints.
+        DataError: an image cannot be read.
+
+    """
+    batch = trainer.train_loader.read(0)
+    _refuse_memory(trainer)
+    double = _double(trainer)
+    try:
+        seconds = [_time_step(double, batch) for _ in range(steps)]
+        image_seconds = _time_evaluation(double, batch)
+    except torch.OutOfMemoryError as error:
+        raise _no_memory(trainer, f"the device has too little memory for a batch of {len(batch.labels)}") from error
+    forecast = Forecast(
+        step_seconds=statistics.median(seconds[1:] or seconds),
+        image_seconds=image_seconds,
+        memory=_memory(trainer),
+        memory_free=free_memory(trainer.normalize.device),
+        disk=_disk(double, trainer),
+        disk_free=shutil.disk_usage(_existing(folder)).free,
+    )
+    if forecast.disk > forecast.disk_free:
+        message = f"checkpoints need {forecast.disk / 1e6:,.0f} MB in '{folder}', where {forecast.disk_free / 1e6:,.0f}"
+        raise RunError(f"{message} MB are free", help="make room, or name another place with `--out`")
+    return forecast
+
+
+def _double(trainer: Trainer) -> Trainer:
+    """A trainer of its own network and optimizer, at the beginning."""
+    network = copy.deepcopy(trainer.network)
+    return dataclasses.replace(
+        trainer,
+        network=network,
+        optimizer=make_optimizer(trainer.recipe, network),
+        average=None,
+        forward=None,
+        scaler=torch.amp.GradScaler(trainer.normalize.device.type, enabled=trainer.scaler.is_enabled()),
+        progress=Progress(),
+        pending=[],
+    )
+
+
+def _time_step(double: Trainer, batch: Batch) -> float:
+    """Seconds of a step of the whole of its batches."""
+    double.network.train()
+    began = time.perf_counter()
+    double.pending.append(train_step(double, [batch] * double.recipe.accumulate))
+    double.settle()  # which waits for the device, and refuses a loss that is not finite
+    double.progress = Progress()
+    return time.perf_counter() - began
+
+
+def _time_evaluation(double: Trainer, batch: Batch) -> float:
+    double.network.eval()
+    began = time.perf_counter()
+    with torch.inference_mode(), autocast(double.normalize.device, double.dtype):
+        double.network(double.normalize(batch.images)).float().cpu()
+    return (time.perf_counter() - began) / len(batch.labels)
+
+
+def _memory(trainer: Trainer) -> int:
+    """4 bytes for each weight, its gradient, the optimizer's two figures and an average; and the activations."""
+    recipe, plan = trainer.recipe, trainer.network.plan
+    share = 0.5 if trainer.dtype is not None else 1.0
+    of_weights = 4 * plan.parameters * (4 + (trainer.average is not None))
+    return of_weights + int(share * plan.activation_memory * recipe.batch_size)
+
+
+def _refuse_memory(trainer: Trainer) -> None:
+    needed, free = _memory(trainer), free_memory(trainer.normalize.device)
+    if free is not None and needed > free:
+        what = f"a batch of {trainer.recipe.batch_size} needs {needed / 1e9:.1f} GB of memory"
+        raise _no_memory(trainer, f"{what}, and {free / 1e9:.1f} GB are free")
+
+
+def _no_memory(trainer: Trainer, message: str) -> RunError:
+    half = max(2, trainer.recipe.batch_size // 2)
+    help = f"such as --batch-size {half} --set recipe.accumulate={2 * trainer.recipe.accumulate}, or a smaller input"
+    return RunError(message, help=help)
+
+
+def _disk(double: Trainer, trainer: Trainer) -> int:
+    """Four models, and three times what training needs to go on."""
+    model = sum(value.nbytes for value in trainer.network.state_dict().values())
+    state = sum(value.nbytes for value in optimizer_tensors(double.optimizer, double.network).values())
+    return 4 * model + 3 * (state + (model if trainer.average is not None else 0))
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    return next(place for place in (folder.absolute(), *folder.absolute().parents) if place.is_dir())
