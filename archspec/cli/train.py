@@ -191,7 +191,7 @@ def _describe_loading(trainer: Trainer) -> str:
 
 def _run(session: Session) -> float | None:
     """Train to the end; returns the mean images per second."""
-    from archspec.report.progress import TrainingProgress
+    from archspec.report.watch import watch
     from archspec.training.loop import EpochResult
     from archspec.training.session import fit
 
@@ -201,14 +201,12 @@ def _run(session: Session) -> float | None:
         return None
     speeds, waited, seconds = [], 0.0, 0.0
     try:
-        with TrainingProgress(run.recipe.epochs) as progress:
+        with watch(session) as tell:
             for result in fit(session):
+                tell(result)
                 if isinstance(result, EpochResult):
                     speeds.append(result.images_per_second)
                     waited, seconds = waited + result.waited, seconds + result.seconds
-                    progress.epoch(result, best=session.best is not None and session.best.epoch == result.epoch)
-                else:
-                    progress.step(result)
     except KeyboardInterrupt:
         resume = f"go on with: archspec train --resume {quote(str(run.path))}"
         kept = resume if run.last.is_dir() else "nothing is kept yet"
