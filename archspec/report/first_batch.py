@@ -52,7 +52,7 @@ class FirstBatch(Mixing):
         pictures = batch_pictures(images, targets, normalize, run.classes)
         rows = tuple(pictures[first : first + _COLUMNS] for first in range(0, len(pictures), _COLUMNS))
         height, width = run.info.preprocessing.size
-        title = f"{self._session.data.name}: what the network saw in step 1, {width}x{height} px"
+        title = f"{self._session.data.root.name}: what the network saw in step 1, {width}x{height} px"
         lines = describe_augmentation(run.recipe), describe_mixing(run.recipe)
         stream = io.BytesIO()
         draw_sheet(Sheet(title, lines, (), rows, (width, height))).save(stream, "PNG", compress_level=1)

@@ -39,12 +39,13 @@ class RunView:
         if step is None:
             yield _text("waiting for the first batch", width)
             return
-        yield from self._position(step, width)
+        yield from self._position(step, console, options)
         yield Segment.line()
         yield _text(self._results(step, width, ASCII if options.ascii_only else BLOCKS), width)
 
-    def _position(self, step: StepResult, width: int) -> RenderResult:
+    def _position(self, step: StepResult, console: Console, options: ConsoleOptions) -> RenderResult:
         """Epoch, bar, step and the time that is left."""
+        width = options.max_width
         before = f"epoch {step.epoch:{len(str(self.epochs))}}/{self.epochs}"
         left = self.figures.pace.seconds_left
         count = f"{step.batch:{len(str(step.batches))}}/{step.batches}"
@@ -56,7 +57,9 @@ class RunView:
         bar = room - len(after) - 2
         yield _text(before if bar < 1 else f"{before}  ", width)
         if bar >= 1:
-            yield ProgressBar(step.batches, step.batch, width=bar)
+            drawn = list(console.render(ProgressBar(step.batches, step.batch, width=bar), options))
+            yield from drawn
+            yield Segment(" " * (bar - Segment.get_line_length(drawn)))  # without colours, rich draws no rest
         yield _text(f"  {after}", max(0, width - len(before)))
 
     def _results(self, step: StepResult, width: int, levels: str) -> str:
