@@ -104,7 +104,8 @@ def _tell_epoch(tracker: Tracker, epoch: int) -> None:
     del result
     with _blamed("epoch"):
         tracker.epoch(epoch_result(epoch))
-    gc.collect()
+    if any(reference() is not None for reference in kept):
+        gc.collect()  # a cycle is no fault, and to look for cycles each time would take seconds
     if any(reference() is not None for reference in kept):
         raise Fault("it still holds tensors of an epoch's steps after the epoch: a long run would fill the memory")
 
