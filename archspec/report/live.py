@@ -37,11 +37,11 @@ class RunView:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         step, width = self.figures.step, options.max_width
         if step is None:
-            yield _text("waiting for the first batch", width)
+            yield _text("waiting for the first batch")
             return
         yield from self._position(step, console, options)
         yield Segment.line()
-        yield _text(self._results(step, width, ASCII if options.ascii_only else BLOCKS), width)
+        yield _text(self._results(step, width, ASCII if options.ascii_only else BLOCKS))
 
     def _position(self, step: StepResult, console: Console, options: ConsoleOptions) -> RenderResult:
         """Epoch, bar, step and the time that is left."""
@@ -55,15 +55,17 @@ class RunView:
         room = width - len(before) - 2
         after = fit(parts, max(len(count), room - _LEAST_BAR - 2))
         bar = room - len(after) - 2
-        yield _text(before if bar < 1 else f"{before}  ", width)
+        yield _text(before if bar < 1 else f"{before}  ")
         if bar >= 1:
             drawn = list(console.render(ProgressBar(step.batches, step.batch, width=bar), options))
             yield from drawn
             yield Segment(" " * (bar - Segment.get_line_length(drawn)))  # without colours, rich draws no rest
-        yield _text(f"  {after}", max(0, width - len(before)))
+        yield _text(f"  {after}")
 
     def _results(self, step: StepResult, width: int, levels: str) -> str:
         """Loss with its course, accuracies, speed, learning rate and memory, as many as there is room for."""
+        if self.figures.loss is None:  # nobody has looked yet
+            return ""
         before, after = [(0, f"loss {self.figures.loss:.3f}")], self._parts(step)
         room = width - len(fit([*before, (2, " " * _LEAST_COURSE), *after], width))
         cells = min(_MOST_COURSE, _LEAST_COURSE + room)
@@ -92,9 +94,8 @@ def fit(parts: Sequence[Part], width: int) -> str:
     return "  ".join(text for _, text in kept)
 
 
-def _text(content: str, width: int) -> Text:
+def _text(content: str) -> Text:
     text = Text(content, end="", no_wrap=True, overflow="crop")
-    text.truncate(width, overflow="crop")
     text.highlight_words(_LABELS, "bright_black")
     text.highlight_regex(f"[{BLOCKS}]+", "cyan")
     return text

@@ -29,8 +29,8 @@ class TrainingProgress:
         self.live = _takes_drawings(self.console)
         self._figures = Figures(epochs)
         self._view = RunView(epochs, self._figures, None if best is None else (best.epoch, best.top1))
-        # no thread of its own: a loss is looked at, and the screen drawn, between two steps
-        self._screen = Live(self._view, console=self.console, auto_refresh=False, transient=True)
+        # a thread draws, which Ctrl-C does not reach: half a drawing would be left behind
+        self._screen = Live(self._view, console=self.console, refresh_per_second=1 / _LIVE, transient=True)
         self._shown = 0.0
 
     def __enter__(self) -> TrainingProgress:
@@ -43,7 +43,7 @@ class TrainingProgress:
         self._screen.stop()
 
     def step(self, step: StepResult) -> None:
-        """Show a step: on a terminal some ten times a second, elsewhere once a minute."""
+        """Note a step, and look at its figures: on a terminal ten times a second at most, elsewhere once a minute."""
         now = time.monotonic()
         self._figures.add(step, now)
         ended = self.live and step.batch == step.batches  # what comes now may take a while
@@ -51,9 +51,7 @@ class TrainingProgress:
             return
         self._shown = now
         self._figures.look()
-        if self.live:
-            self._screen.refresh()
-        else:
+        if not self.live:
             self._print(self._describe(step))
 
     def _describe(self, step: StepResult) -> str:

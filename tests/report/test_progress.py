@@ -2,6 +2,9 @@
 
 import io
 import re
+import signal
+import sys
+import time
 
 import pytest
 import torch
@@ -51,6 +54,12 @@ def screen(text):
             rows[row] = rows[row][:column].ljust(column) + token + rows[row][column + len(token) :]
             column += len(token)
     return [line.rstrip() for line in rows if line.strip()]
+
+
+def look(shown):
+    """What stands on the terminal once it is drawn anew, as it is all the time."""
+    shown._screen.refresh()
+    return screen(shown.stream.getvalue())
 
 
 def step(epoch=1, batch=1, loss=2.0, correct=4, batches=BATCHES):
@@ -248,9 +257,9 @@ def test_between_the_last_step_and_the_epochs_line_it_validates(show, clock):
     with show() as shown:
         shown.step(step(1, 1))
         shown.step(step(1, BATCHES))  # at once, though nothing was to be drawn for a tenth of a second
-        assert "validating" in screen(shown.stream.getvalue())[0]
+        assert "validating" in look(shown)[0]
         shown.epoch(epoch(1), best=True)
-        assert "validating" not in screen(shown.stream.getvalue())[1]
+        assert "validating" not in look(shown)[1]
 
 
 def test_a_terminal_shows_two_lines_and_keeps_the_epochs(show, clock):
@@ -260,9 +269,9 @@ def test_a_terminal_shows_two_lines_and_keeps_the_epochs(show, clock):
             for batch in range(1, BATCHES + 1):
                 clock.now += 0.25
                 shown.step(step(number, batch))
-                assert len(screen(shown.stream.getvalue())) == 2 + (number - 1)
+                assert len(look(shown)) == 2 + (number - 1)
             shown.epoch(epoch(number), best=number == 1)
-        lines = screen(shown.stream.getvalue())
+        lines = look(shown)
         assert lines[0] == "epoch 1/3  train  62.5% loss 1.500  validation  50.0% loss 1.250  1,234 images/s  best"
         assert lines[1].startswith("epoch 2/3  train")
         assert lines[2].startswith("epoch 2/3  ━")
@@ -278,7 +287,7 @@ def test_an_error_leaves_the_terminal_clean(show, clock, error):
         with shown:
             clock.now += 1
             shown.step(step(1, 3))
-            assert len(screen(shown.stream.getvalue())) == 2
+            assert len(look(shown)) == 2
             raise error
 
     with pytest.raises(error):
@@ -287,17 +296,49 @@ def test_an_error_leaves_the_terminal_clean(show, clock, error):
     assert shown.stream.getvalue().rfind("\x1b[?25h") > shown.stream.getvalue().rfind("\x1b[?25l")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c_at_any_moment_leaves_the_terminal_clean(show, monkeypatch):
+    """A drawing that is cut short would leave a line behind."""
+    monkeypatch.setattr(progress, "_LIVE", 0.001)
+    monkeypatch.setattr(progress, "time", time)
+
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for number in range(40):
+            shown = show(60)
+            with pytest.raises(KeyboardInterrupt), shown:  # noqa: PT012
+                signal.setitimer(signal.ITIMER_REAL, 0.005 + number / 4_000)
+                while True:
+                    shown.step(step(1, 3))
+            assert screen(shown.stream.getvalue()) == []
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
 def test_it_looks_and_draws_ten_times_a_second_at_most(show, clock, monkeypatch):
     looks = []
     look = figures.Figures.look
     monkeypatch.setattr(figures.Figures, "look", lambda self: (looks.append(clock.now), look(self)))
+    began = time.monotonic()
     with show() as shown:
-        before = len(shown.stream.getvalue())
         for _ in range(1_000):
             clock.now += 0.001
             shown.step(step(1, 3))
         assert 9 <= len(looks) <= 10
-        assert shown.stream.getvalue().count("loss", before) <= 10
+        time.sleep(0.5)
+        drawings = shown.stream.getvalue().count("ETA")
+    assert 1 <= drawings <= 2 + 10 * (time.monotonic() - began)
+
+
+def test_a_figure_that_nobody_looked_at_yet_is_left_out(show, clock):
+    """A warning, or the end, may have the screen drawn before that."""
+    with show() as shown:
+        shown.step(step(1, 1))
+        shown.warn("something")
+        assert [line.split()[0] for line in look(shown)] == ["warning:", "epoch"]
 
 
 def test_without_a_terminal_there_is_a_line_an_epoch_and_one_a_minute(show, clock):
@@ -336,11 +377,11 @@ def test_nothing_is_drawn_over_where_that_is_not_wanted(show, clock, monkeypatch
     monkeypatch.setenv(*variable)
     with show(stream=io.StringIO() if variable[0] == "FORCE_COLOR" else Terminal()) as shown:
         for batch in range(1, BATCHES):
-            clock.now += 1
+            clock.now += 3
             shown.step(step(1, batch))
         shown.epoch(epoch(1), best=False)
     assert "\x1b" not in shown.stream.getvalue()
-    assert len(shown.stream.getvalue().splitlines()) == 1
+    assert len(shown.stream.getvalue().splitlines()) == 2
 
 
 def test_no_color_is_respected(show, clock, monkeypatch):
@@ -348,6 +389,7 @@ def test_no_color_is_respected(show, clock, monkeypatch):
         with show() as shown:
             clock.now += 1
             shown.step(step(1, 3))
+            look(shown)
         return re.findall(r"\x1b\[[\d;]*(?:3\d|9\d|38)[\d;]*m", shown.stream.getvalue())
 
     assert colours()
@@ -370,4 +412,4 @@ def test_a_resumed_run_knows_its_best_epoch(show, clock):
     with show(epochs=9, best=Best()) as shown:
         clock.now += 1
         shown.step(step(8, 3))
-        assert "best 75.0% in epoch 7" in screen(shown.stream.getvalue())[1]
+        assert "best 75.0% in epoch 7" in look(shown)[1]
