@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from copy import deepcopy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from archspec.errors import ArchspecError, PluginError, place_raised
-from archspec.offers import Offer
+from archspec.offers import Offer, Options
 from archspec.spec.dump import to_data
 from archspec.training.loop import EpochResult, StepResult
 
@@ -49,9 +50,15 @@ class Trackers:
 
     def __init__(self, session: Session, warn: Callable[[str], None]) -> None:
         self._info, self._warn = describe_session(session), warn
-        run = session.run
-        self._trackers = [(o.offer, make_tracker(o.offer, o, run.path / o.offer.name)) for o in run.recipe.trackers]
+        self._trackers: list[tuple[Offer[Any], Tracker]] = []
         self._begun = False
+        try:
+            for options in session.run.recipe.trackers:
+                made = make_tracker(options, session.run.path / options.offer.name)
+                self._trackers.append((options.offer, made))
+        except ArchspecError as error:
+            self.__exit__(type(error))
+            raise
 
     def __enter__(self) -> Trackers:
         return self
@@ -84,13 +91,14 @@ class Trackers:
                     tracker.close()
 
 
-def make_tracker(offer: Offer[Any], options: Any, folder: Any) -> Tracker:
-    """The tracker of an offer.
+def make_tracker(options: Options, folder: Path) -> Tracker:
+    """The tracker that these options are of.
 
     Raises:
         ArchspecError: it refuses, or fails.
 
     """
+    offer = options.offer
     try:
         tracker: Tracker = offer.make(options, folder)
     except ArchspecError:

@@ -82,6 +82,14 @@ class Elsewhere(Good):
     def epoch(self, result):
         (self.folder.parent / "figures.csv").touch()
 
+class DrawsOnImport(Good):
+    imported = False
+    def begin(self, info):
+        super().begin(info)
+        if not DrawsOnImport.imported:
+            random.random()
+        DrawsOnImport.imported = True
+
 class DrawsFromTorch(Good):
     def step(self, result):
         torch.rand(())
@@ -125,7 +133,8 @@ def refuses(options, folder):
 def archspec_trackers():
     kinds = [
         Good, FailsToBegin, FailsAtAStep, FailsAtAnEpoch, ClosesOnce, ClosesWhatBegan, NewFolder, EarlyFolder,
-        WritesAtTheEnd, Elsewhere, DrawsFromTorch, DrawsFromNumpy, DrawsFromPython, Keeps, Changes, Prints,
+        WritesAtTheEnd, Elsewhere, DrawsOnImport, DrawsFromTorch, DrawsFromNumpy, DrawsFromPython, Keeps,
+        Changes, Prints,
     ]
     offers = {kind.__name__: Offer(Log, kind) for kind in kinds}
     offers["NoClose"] = Offer(Log, lambda options, folder: NoClose())
@@ -177,6 +186,7 @@ def test_a_broken_tracker_is_found(plugins, name):
 def test_a_sound_tracker_of_a_plugin_passes(plugins):
     check_tracker("Good", plugins=plugins)
     check_tracker("Good", plugins=plugins, options={"every": 7})
+    check_tracker("DrawsOnImport", plugins=plugins)
 
 
 def test_what_the_tracker_or_its_options_refuse_is_its_own_error(plugins):
