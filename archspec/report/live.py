@@ -16,6 +16,8 @@ from archspec.report.memory import allocated_bytes, resident_bytes, show_bytes
 from archspec.report.pace import show_time
 from archspec.training.loop import StepResult
 
+_ECHO = 2
+"""Columns for the ^C that a terminal writes behind the last line: wrapped, it would move the lines that are erased."""
 _LEAST_BAR, _LEAST_COURSE, _MOST_COURSE = 10, 8, 24
 _LABELS = ("epoch", "ETA", "loss", "train", "images/s", "lr", "best", "in epoch", "memory", "GPU", "validating")
 
@@ -41,7 +43,7 @@ class RunView:
             return
         yield from self._position(step, console, options)
         yield Segment.line()
-        yield _text(self._results(step, width, ASCII if options.ascii_only else BLOCKS))
+        yield _text(self._results(step, width - _ECHO, ASCII if options.ascii_only else BLOCKS))
 
     def _position(self, step: StepResult, console: Console, options: ConsoleOptions) -> RenderResult:
         """Epoch, bar, step and the time that is left."""
