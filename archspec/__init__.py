@@ -25,12 +25,15 @@ if TYPE_CHECKING:
     from archspec.spec.arch import ArchSpec
     from archspec.spec.load import load_spec
     from archspec.spec.parts import BlockOptions, HeadOptions, ResidualBlockOptions, StemOptions, Style
+    from archspec.training.loop import EpochResult, StepResult
+    from archspec.training.tracking import Tracker
     from archspec.weights.load import load_weights
 
 _HOMES = {
     "ArchSpec": "archspec.spec.arch",
     "BlockOptions": "archspec.spec.parts",
     "Builder": "archspec.plan.builder",
+    "EpochResult": "archspec.training.loop",
     "HeadOptions": "archspec.spec.parts",
     "ImpossibleShape": "archspec.plan.operations",
     "Network": "archspec.network.compile",
@@ -45,7 +48,9 @@ _HOMES = {
     "ResidualBlockOptions": "archspec.spec.parts",
     "Settings": "archspec.offers",
     "StemOptions": "archspec.spec.parts",
+    "StepResult": "archspec.training.loop",
     "Style": "archspec.spec.parts",
+    "Tracker": "archspec.training.tracking",
     "TransformOptions": "archspec.data.augmentation",
     "Value": "archspec.plan.builder",
     "build_network": "archspec.network.compile",
@@ -60,6 +65,7 @@ __all__ = [
     "ArchSpec",
     "BlockOptions",
     "Builder",
+    "EpochResult",
     "HeadOptions",
     "ImpossibleShape",
     "Network",
@@ -74,7 +80,9 @@ __all__ = [
     "ResidualBlockOptions",
     "Settings",
     "StemOptions",
+    "StepResult",
     "Style",
+    "Tracker",
     "TransformOptions",
     "Value",
     "build_network",

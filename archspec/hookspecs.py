@@ -98,5 +98,16 @@ def archspec_schedules() -> Offers:
     raise NotImplementedError
 
 
+@hookspec
+def archspec_trackers() -> Offers:
+    """Trackers. `make(options, folder: Path) -> Tracker` is told a run's steps and epochs; the recipe names it.
+
+    What it keeps, it writes into `folder`, RUN/NAME, which is its own, and is there when it has made it. It is made
+    before the run directory is, and writes nothing before `begin`. What it needs and lacks, it says at once, by an
+    error of `archspec.errors`. It prints nothing, and draws from no global random numbers.
+    """
+    raise NotImplementedError
+
+
 KINDS = tuple(name.removeprefix("archspec_") for name in list(globals()) if name.startswith("archspec_"))
 """Every kind of offer: "stems", "blocks", ..."""

@@ -38,6 +38,7 @@ BUILTIN_MODULES = (
     "archspec.builtin.transforms",
     "archspec.builtin.optimizers",
     "archspec.builtin.schedules",
+    "archspec.builtin.trackers",
 )
 
 

@@ -150,7 +150,7 @@ def _say(lines: Iterable[tuple[str, str]]) -> None:
 
 def _run(session: Session) -> float | None:
     """Train to the end; returns the mean images per second."""
-    from archspec.report.progress import TrainingProgress
+    from archspec.report.watch import watch
     from archspec.training.keeping import fit
     from archspec.training.loop import EpochResult
 
@@ -160,13 +160,11 @@ def _run(session: Session) -> float | None:
     epochs: list[EpochResult] = []
     promise = "interrupted: this step is the last, and is kept; a second time ends at once"
     try:
-        with Interrupts(promise) as interrupts, TrainingProgress(session.trainer.epochs) as progress:
+        with Interrupts(promise) as interrupts, watch(session) as tell:
             for result in fit(session, stop=lambda: interrupts.received is not None):
+                tell(result)
                 if isinstance(result, EpochResult):
                     epochs.append(result)
-                    progress.epoch(result, best=session.best is not None and session.best.epoch == result.epoch)
-                else:
-                    progress.step(result)
     except KeyboardInterrupt:
         _say_kept(session)
         raise Exit(130) from None

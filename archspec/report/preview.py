@@ -6,20 +6,18 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from archspec.data.augmentation import in_order
 from archspec.data.index import ImageData, ImageIndex
-from archspec.data.loader import Batch, Loader
+from archspec.data.loader import Loader
 from archspec.data.mixing import Mixing
 from archspec.data.preprocessing import Preprocessing
 from archspec.data.reading import Reading
 from archspec.data.transforms import ByEpoch, EvaluationTransform, Normalize, as_image
 from archspec.data.views import choose_positions, training_view
+from archspec.report.batch import batch_pictures, class_name, describe_augmentation, describe_mixing
 from archspec.report.sheet import Picture, Sheet, plain_name
-from archspec.spec.dump import data_to_line, to_data
 from archspec.training.loaders import training_transform, uncached_images
 from archspec.training.recipe import Recipe
 
@@ -47,7 +45,7 @@ class Preview:
 
     def class_name(self, label: int) -> str:
         """The class, in the font's characters."""
-        return plain_name(self.data.classes[label], f"class {label}")
+        return class_name(self.data.classes, label)
 
 
 def views_sheet(preview: Preview) -> Sheet:
@@ -92,44 +90,19 @@ def mixed_sheet(preview: Preview) -> Sheet:
     )
     normalize = Normalize(preview.preprocessing, torch.device("cpu"))
     mixing = Mixing(recipe.mixup, recipe.cutmix, recipe.mix_probability, classes=len(preview.data.classes), seed=seed)
-    batches = itertools.islice(loader.epoch(preview.epoch - 1), preview.rows)
-    rows = tuple(_mixed_row(preview, batch, normalize, mixing) for batch in batches)
+    epoch = preview.epoch - 1
+    batches = itertools.islice(loader.epoch(epoch), preview.rows)
+    mixed = (mixing(normalize(batch.images), batch.labels, epoch, batch.number) for batch in batches)
+    most, classes = preview.views + 2, preview.data.classes
+    rows = tuple(batch_pictures(images[:most], labels[:most], normalize, classes) for images, labels in mixed)
     return _sheet(preview, (), rows)
-
-
-def _mixed_row(preview: Preview, batch: Batch, normalize: Normalize, mixing: Mixing) -> tuple[Picture, ...]:
-    images, labels = mixing(normalize(batch.images), batch.labels, preview.epoch - 1, batch.number)
-    if labels.ndim == 1:
-        labels = torch.nn.functional.one_hot(labels, len(preview.data.classes))
-    pixels = normalize.inverse(images).permute(0, 2, 3, 1).numpy()
-    shown = zip(pixels[: preview.views + 2], labels, strict=False)
-    return tuple(Picture(as_image(view), tuple(_shares(preview, share))) for view, share in shown)
-
-
-def _shares(preview: Preview, shares: torch.Tensor) -> Iterator[str]:
-    """The classes of a mixed image and how much it has of each, a line each."""
-    for share, label in zip(*(found.tolist() for found in shares.topk(min(2, len(shares)))), strict=True):
-        if share > 0:
-            yield preview.class_name(label) if share > 0.995 else f"{share:.0%} {preview.class_name(label)}"
 
 
 def _sheet(preview: Preview, headings: tuple[str, ...], rows: tuple[tuple[Picture, ...], ...]) -> Sheet:
     height, width = preview.preprocessing.size
-    recipe: dict[str, Any] = _rounded(to_data(preview.recipe))
     title = f"{preview.data.root.name}, {preview.split}: what the network sees, {width}x{height} px"
-    augmentation = data_to_line("augmentation", recipe["augmentation"])
-    if isinstance(recipe["augmentation"], list):  # with their options, several would not fit on a line
-        augmentation = f"augmentation: {', '.join(o.offer.name for o in in_order(preview.recipe.augmentation))}"
+    augmentation = describe_augmentation(preview.recipe)
     if headings:
         return Sheet(title, (augmentation,), headings, rows, (width, height), group=2)
-    mixing = ", ".join(f"{key}: {recipe[key]}" for key in ("mixup", "cutmix", "mix_probability", "batch_size"))
-    return Sheet(title, (augmentation, f"{mixing}; a row a batch of epoch {preview.epoch}"), (), rows, (width, height))
-
-
-def _rounded(data: Any) -> Any:
-    """The data with numbers that are short to read."""
-    if isinstance(data, dict):
-        return {key: _rounded(value) for key, value in data.items()}
-    if isinstance(data, list):
-        return [_rounded(value) for value in data]
-    return float(f"{data:.3g}") if isinstance(data, float) else data
+    mixing = f"{describe_mixing(preview.recipe)}; a row a batch of epoch {preview.epoch}"
+    return Sheet(title, (augmentation, mixing), (), rows, (width, height))

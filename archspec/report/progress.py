@@ -1,4 +1,4 @@
-"""How a training run shows itself: a live bar on a terminal, a plain line an epoch elsewhere."""
+"""How a training run shows itself: two live lines on a terminal, and a plain line an epoch below or elsewhere."""
 
 from __future__ import annotations
 
@@ -6,71 +6,97 @@ import time
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.live import Live
+
+from archspec.report.figures import Figures
+from archspec.report.live import RunView
+from archspec.report.pace import show_time
 
 if TYPE_CHECKING:
     from archspec.training.loop import EpochResult, StepResult
+    from archspec.training.records import EpochMetrics
+
+_LIVE, _PLAIN = 0.1, 60.0
+"""Seconds between two drawings on a terminal, and between two lines of an epoch elsewhere."""
 
 
 class TrainingProgress:
-    """Shows steps and epochs on standard error. Use it as a context."""
+    """Shows steps and epochs on standard error. Use it as a context.  `best` is the best epoch of a resumed run."""
 
-    def __init__(self, epochs: int, console: Console | None = None) -> None:
+    def __init__(self, epochs: int, console: Console | None = None, *, best: EpochMetrics | None = None) -> None:
         self.epochs = epochs
         self.console = console or Console(stderr=True)
-        self._loss: float | None = None
+        self.live = _takes_drawings(self.console)
+        self._figures = Figures(epochs)
+        known = (best.epoch, best.top1) if best is not None and best.top1 is not None else None
+        self._view = RunView(epochs, self._figures, known)
+        # a thread draws, which Ctrl-C does not reach: half a drawing would be left behind
+        self._screen = Live(self._view, console=self.console, refresh_per_second=1 / _LIVE, transient=True)
         self._shown = 0.0
-        self._progress = Progress(
-            TextColumn("epoch {task.fields[epoch]}"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]:.3f}"),
-            TimeRemainingColumn(compact=True),
-            console=self.console,
-            transient=True,
-            disable=not self.console.is_terminal,
-        )
-        self._task = self._progress.add_task("", total=None, epoch=f"1/{epochs}", loss=0.0)
 
     def __enter__(self) -> TrainingProgress:
-        self._progress.start()
+        self._shown = time.monotonic()
+        if self.live:
+            self._screen.start(refresh=True)
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._progress.stop()
+        self._screen.stop()
 
     def step(self, step: StepResult) -> None:
-        """Move the bar, some ten times a second. The loss shown is smoothed over about ten looks."""
+        """Note a step, and look at its figures: on a terminal ten times a second at most, elsewhere once a minute."""
         now = time.monotonic()
-        if self._progress.disable or (now - self._shown < 0.1 and step.batch < step.batches):
+        self._figures.add(step, now)
+        ended = self.live and step.batch == step.batches  # what comes now may take a while
+        if now - self._shown < (_LIVE if self.live else _PLAIN) and not ended:
             return
         self._shown = now
-        loss = float(step.loss)
-        self._loss = loss if self._loss is None else 0.9 * self._loss + 0.1 * loss
-        self._progress.update(
-            self._task,
-            total=step.batches,
-            completed=step.batch,
-            epoch=f"{step.epoch}/{self.epochs}",
-            loss=self._loss,
-        )
+        self._figures.look()
+        if not self.live:
+            self._print(self._describe(step))
+
+    def _describe(self, step: StepResult) -> str:
+        speed, left = self._figures.pace.images_per_second, self._figures.pace.seconds_left
+        parts = [f"{self._name(step.epoch)}  step {step.batch:,}/{step.batches:,}", f"loss {self._figures.loss:.3f}"]
+        if speed is not None and left is not None:
+            parts += [f"{speed:,.0f} images/s", f"{show_time(left)} left"]
+        return "  ".join(parts)
 
     def epoch(self, epoch: EpochResult, *, best: bool) -> None:
-        """Print an epoch's line."""
-        width = len(str(self.epochs))
-        self.console.print(
-            f"epoch {epoch.epoch:{width}}/{self.epochs}  train {epoch.train_top1:6.1%} loss {epoch.train_loss:.3f}  "
-            f"{_validation(epoch)}{epoch.images_per_second:5,.0f} images/s{'  best' if best else ''}{_skipped(epoch)}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        """Print an epoch's line; where the terminal is narrower, in several."""
+        self._view.measured = epoch.epoch
+        if best and epoch.validation is not None:
+            self._view.best = epoch.epoch, epoch.validation.top1
+        width = self.console.width if self.live else None
+        self._print(_describe_epoch(self._name(epoch.epoch), epoch, best=best, width=width))
+        self._shown = time.monotonic()
+
+    def warn(self, message: str) -> None:
+        """Print a warning."""
+        self._print(f"warning: {message}")
+
+    def _name(self, epoch: int) -> str:
+        return f"epoch {epoch:{len(str(self.epochs))}}/{self.epochs}"
+
+    def _print(self, text: str) -> None:
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-def _validation(epoch: EpochResult) -> str:
+def _takes_drawings(console: Console) -> bool:
+    """Whether lines can be drawn over. rich takes a file for a terminal too, where FORCE_COLOR is set."""
+    isatty = getattr(console.file, "isatty", None)
+    return console.is_terminal and not console.is_dumb_terminal and isatty is not None and isatty()
+
+
+def _describe_epoch(name: str, epoch: EpochResult, *, best: bool, width: int | None) -> str:
+    """An epoch's figures in a line, or in two where that is wider than the terminal."""
+    train = f"train {epoch.train_top1:6.1%} loss {epoch.train_loss:.3f}"
     found = epoch.validation
-    return f"validation {found.top1:6.1%} loss {found.loss:.3f}  " if found else ""
-
-
-def _skipped(epoch: EpochResult) -> str:
-    count = epoch.skipped + (epoch.validation.skipped if epoch.validation else 0)
-    return f"  {count:,} not read" if count else ""
+    validation = f"validation {found.top1:6.1%} loss {found.loss:.3f}  " if found is not None else ""
+    speed = f"{epoch.images_per_second:5,.0f} images/s"
+    skipped = epoch.skipped + (found.skipped if found is not None else 0)
+    notes = ("  best" if best else "") + (f"  {skipped:,} not read" if skipped else "")
+    line = f"{name}  {train}  {validation}{speed}{notes}"
+    if width is None or len(line) <= width:
+        return line
+    return f"{name}  {train}  {speed.lstrip()}\n{' ' * len(name)}  {validation.rstrip()}{notes}"

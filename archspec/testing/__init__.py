@@ -2,19 +2,17 @@
 
 A check of a network's part writes specs that hold the offer, with options drawn from its own model, and proves of each
 that the plan and the module that torch runs are one network. `check_dataset` opens a data set, with the options that it
-is given, and `check_transform` lets images through. No check needs a test runner, and each leaves random numbers as
-they were.
+is given, `check_transform` lets images through, and `check_tracker` tells of a made-up run. No check needs a test
+runner, and each leaves random numbers as they were.
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from textwrap import indent
 from typing import Any
 
-import numpy as np
 import torch
 
 from archspec.errors import ArchspecError
@@ -23,6 +21,8 @@ from archspec.spec.dump import data_to_yaml
 from archspec.testing.cases import Bench, Document, Fault, Impossible
 from archspec.testing.datasets import check_dataset
 from archspec.testing.proofs import prove
+from archspec.testing.randomness import others_kept
+from archspec.testing.trackers import check_tracker
 from archspec.testing.transforms import TransformBench
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "check_norm",
     "check_shortcut",
     "check_stem",
+    "check_tracker",
     "check_transform",
 ]
 
@@ -120,7 +121,7 @@ def _check(kind: str, name: str, plugins: Plugins | None, options: Held, cases: 
 def _run(bench: Bench | TransformBench, prove: Callable[[Document], None], cases: int, seed: int) -> None:
     """Prove cases until there are enough, and every value has had its turn."""
     proved, refusal = 0, ""
-    with torch.random.fork_rng(devices=[]), _one_thread(), _others_kept():
+    with torch.random.fork_rng(devices=[]), _one_thread(), others_kept():
         for attempt in range(_ATTEMPTS * cases):
             if proved >= cases and not bench.dealer.waiting:
                 return
@@ -153,17 +154,6 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-@contextmanager
-def _others_kept() -> Iterator[None]:
-    """Leave the random numbers of numpy and Python as they were."""
-    states = np.random.get_state(), random.getstate()
-    try:
-        yield
-    finally:
-        np.random.set_state(states[0])
-        random.setstate(states[1])
 
 
 def _subject(bench: Bench | TransformBench) -> str:

@@ -1,4 +1,4 @@
-"""Before the first step: a batch goes through a copy of the network, and memory and disk are compared with what is free.
+"""Before the first step: a batch goes through a copy of the network; memory and disk are compared with what is free.
 
 What would end a run after an hour ends it here: a shape that fits no batch, an error of a transform, too little memory.
 """
@@ -108,9 +108,9 @@ def _time_evaluation(double: Trainer, batch: Batch) -> float:
 def _memory(trainer: Trainer) -> int:
     """4 bytes for each weight, its gradient, the optimizer's two figures and an average; and the activations."""
     recipe, plan = trainer.recipe, trainer.network.plan
-    share = 0.5 if trainer.dtype is not None else 1.0
-    of_weights = 4 * plan.parameters * (4 + (trainer.average is not None))
-    return of_weights + int(share * plan.activation_memory * recipe.batch_size)
+    of_weights: int = 4 * plan.parameters * (4 + (trainer.average is not None))
+    activations = plan.activation_memory * recipe.batch_size
+    return of_weights + (activations if trainer.dtype is None else activations // 2)
 
 
 def _refuse_memory(trainer: Trainer) -> None:
@@ -128,7 +128,7 @@ def _no_memory(trainer: Trainer, message: str) -> RunError:
 
 def _disk(double: Trainer, trainer: Trainer) -> int:
     """Four models, and three times what training needs to go on."""
-    model = sum(value.nbytes for value in trainer.network.state_dict().values())
+    model: int = sum(value.nbytes for value in trainer.network.state_dict().values())
     state = sum(value.nbytes for value in optimizer_tensors(double.optimizer, double.network).values())
     return 4 * model + 3 * (state + (model if trainer.average is not None else 0))
 

@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from archspec.data.augmentation import Augmentation, Interpolation, Probability
 from archspec.data.preprocessing import Level, Preprocessing, Resize, preprocessing_for
@@ -31,6 +31,17 @@ class SizePart(Settings):
     """The share of the epochs after which the part ends."""
     size: Annotated[int, Field(ge=8, le=8_192)]
     """Pixels of the shorter side; the spec's proportions are kept."""
+
+
+def _each_once(trackers: tuple[Options, ...]) -> tuple[Options, ...]:
+    names = [options.offer.name for options in trackers]
+    for name in names:
+        if names.count(name) > 1:  # both would write into RUN/NAME
+            raise ValueError(f"names '{name}' twice")
+    return trackers
+
+
+Trackers = Annotated[tuple[Annotated[Options, Offered("trackers")], ...], AfterValidator(_each_once)]
 
 
 class Recipe(Settings):
@@ -112,6 +123,8 @@ class Recipe(Settings):
     channels_last: bool = True
     """Keep the pixels' channels together in memory, which convolutions like."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    trackers: Trackers = ()
+    """Who is told of every step and epoch, beside the run directory."""
     data: Annotated[Options | None, Offered("datasets")] = None
     """The data set, with its options; `--data` takes the place of it."""
 

@@ -58,6 +58,7 @@ def test_a_run_directory_holds_all_it_needs(trained, cli):
     }
     assert names == weights | {
         "checkpoints/last/training.safetensors",
+        "first-batch.png",
         "run.json",
         "run.lock",
         "spec.yaml",

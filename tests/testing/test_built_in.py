@@ -33,7 +33,7 @@ def test_what_is_no_fault_passes(kind, name, seed):
 
 
 def test_the_public_names_are_sorted_and_complete():
-    names = [*(check.__name__ for check in CHECKS.values()), "check_dataset", "check_transform"]
+    names = [*(check.__name__ for check in CHECKS.values()), "check_dataset", "check_tracker", "check_transform"]
     assert archspec.testing.__all__ == sorted(names)
 
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from archspec import Plugins
-from archspec.testing import check_block
+from archspec.testing import check_block, check_tracker
 
 
 @pytest.fixture
@@ -41,3 +41,14 @@ def test_the_message_is_the_one_that_is_shown(example, tmp_path):
     with pytest.raises(AssertionError) as caught:
         check_block("shuffle", plugins=Plugins(["archspec_shuffle"], installed=False))
     assert str(caught.value) == example["text"]
+
+
+def test_the_example_of_a_tracker_passes(root, tmp_path, monkeypatch):
+    text = (root / "docs" / "training.md").read_text()
+    (source,) = re.findall(r"```python\n# archspec_figures.py\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "archspec_figures.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        check_tracker("figures", plugins=Plugins(["archspec_figures"], installed=False), options={"digits": 2})
+    finally:
+        sys.modules.pop("archspec_figures", None)
