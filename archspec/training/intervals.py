@@ -1,0 +1,36 @@
+"""How sure a share is that was measured on so many images."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+Interval = tuple[float, float]
+"""The least and the greatest share that the measurement agrees with."""
+
+LEVEL = 0.95
+"""Of a hundred such intervals, about 95 hold the true share."""
+_Z = 1.959963984540054
+"""The normal distribution's quantile at (1 + LEVEL) / 2."""
+
+
+def wilson(share: float, images: float) -> Interval:
+    """(share + z^2/2n -+ z sqrt(share (1 - share) / n + z^2/4n^2)) / (1 + z^2/n), from 0 to 1.  Wilson 1927.
+
+    Unlike share -+ z sqrt(share (1 - share) / n) it keeps within 0 and 1, and says something of 0 and of 1.
+    """
+    assert images > 0, "nothing was measured"
+    centre = share + _Z**2 / (2 * images)
+    half = _Z * math.sqrt(share * (1 - share) / images + _Z**2 / (4 * images**2))
+    whole = 1 + _Z**2 / images
+    low, high = (centre - half) / whole, (centre + half) / whole
+    return (0.0 if share == 0 else max(low, 0.0)), (1.0 if share == 1 else min(high, 1.0))
+
+
+def effective_images(supports: np.ndarray) -> float:
+    """C^2 / sum(1 / n_c): images of a balanced split that would tell a mean over C classes as exactly.
+
+    `supports` are the classes' images, (C,), all above zero. Of a balanced split that is the number of its images.
+    """
+    return float(len(supports) ** 2 / (1 / supports).sum())
