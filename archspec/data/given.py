@@ -41,6 +41,10 @@ def _matching(pattern: str) -> list[str]:
     if images:
         return images
     if found:
-        message = f"the pattern '{pattern}' matches {len(found):,} files or folders, and none is an image by its name"
+        message = f"the pattern '{pattern}' matches {_count(found)}, and none is an image by its name"
         raise DataError(message, file=pattern, help="name a file without a pattern, and it is tried whatever its name")
     raise DataError(f"the pattern '{pattern}' matches nothing", file=pattern, help=_SHELLS)
+
+
+def _count(found: list[str]) -> str:
+    return "1 file or folder" if len(found) == 1 else f"{len(found):,} files or folders"

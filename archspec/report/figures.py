@@ -32,7 +32,6 @@ def print_figures(figures: Figures, console: Console | None = None, *, all_class
     console = console or make_console()
     console.print(_overview(figures))
     _say(_calibration(figures), console)
-    _say("95% intervals: Wilson's; of the balanced accuracy, for a balanced split that is worth as much.", console)
     _print_classes(figures, console, all_classes=all_classes)
     names = [row.name for row in figures.classes]
     if not _print_matrix(figures.confusion, names, console):
@@ -62,7 +61,7 @@ def _overview(figures: Figures) -> Table:
     table = _table()
     table.add_column("")
     table.add_column("", justify="right")
-    table.add_column("95% interval")
+    table.add_column("95% interval (Wilson)")
     all_of_them = f", all of {figures.top5_k} classes" if figures.top5_k == len(figures.classes) else ""
     shares = {"top1": "top-1", "top5": f"top-{figures.top5_k}{all_of_them}", "balanced_accuracy": "balanced accuracy"}
     for key, name in shares.items():

@@ -135,7 +135,7 @@ def figures_of(tally: Tally, classes: Sequence[str], skipped: int = 0) -> Figure
     intervals = {
         "top1": wilson(top1, images),
         "top5": wilson(top5, images),
-        "balanced_accuracy": wilson(balanced, effective_images(support[held])),
+        "balanced_accuracy": wilson(balanced, effective_images(hits[held], support[held])),
     }
     return Figures(
         top1=top1,
