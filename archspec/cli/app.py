@@ -84,13 +84,10 @@ def run(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         return 130
-    except BrokenPipeError:  # of `| head`: who reads has had enough
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  # or Python tries again as it leaves
-        return 1
     except OSError as error:
         if error.filename is not None:  # a file's errors are told where the file is known
             raise
         click.echo(f"error: the output cannot be written: {error.strerror}", err=True)
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  # or Python tries again as it leaves
         return 1
     return code if isinstance(code, int) else 0  # what `Exit(code)` ended with

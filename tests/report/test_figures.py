@@ -57,6 +57,19 @@ def test_two_classes_fit_with_their_matrix(width):
     assert ("67.0% to 88.8%" in text) == (width >= 80)  # of 40 of 50, for which 60 columns have no room
 
 
+@pytest.mark.parametrize(("width", "gap"), [(60, None), (64, 1), (75, 1), (76, 2), (120, 2)])
+def test_the_matrix_of_twelve_classes_is_shown_where_it_fits(width, gap):
+    """14 columns of `is \\ taken for`, 2 beside, and 12 of three digits."""
+    names = [f"kind-{label:02}" for label in range(12)]
+    text = shown(tally_of([(label, (label + 1) % 12, 100 + label) for label in range(12)], names), width)
+    if gap is None:
+        assert re.search(r"^ kind-11 +kind-00 +111 +100.0% *$", text, re.MULTILINE)
+        assert "is \\ taken for" not in text
+    else:
+        cells = "".join(f"{100 if number == 1 else '·':>{3 + gap}}" for number in range(12))
+        assert f" 1 kind-00     {cells} \n" in text
+
+
 @pytest.mark.parametrize("width", [60, 120])
 def test_of_a_thousand_classes_the_worst_and_the_best_are_shown(width):
     text = shown(MANY, width)

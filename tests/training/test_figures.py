@@ -108,6 +108,15 @@ def test_a_bin_holds_its_upper_bound():
     assert [row.above for row in found.calibration] == bounds[:-1]
 
 
+@pytest.mark.parametrize(("classes", "number"), [(3, 4), (5, 2)])
+def test_a_probability_on_a_bound_belongs_below_it(classes, number):
+    """Of three equal logits 1/3, which is 5/15; of five 1/5, which is 3/15."""
+    found = figures(torch.zeros(1, classes), torch.tensor([0]))
+    (bin,) = (row for row in found.calibration if row.images)
+    assert bin is found.calibration[number]
+    assert bin.confidence == pytest.approx(bin.to)
+
+
 def test_of_a_class_without_images_there_is_no_recall_and_without_guesses_no_precision():
     """c1 has no image, c2 is never guessed; c3 is neither, and weighs in no mean."""
     logits = 9.0 * functional.one_hot(torch.tensor([0, 0, 1, 0]), 4)
