@@ -134,7 +134,9 @@ def figures_of(tally: Tally, classes: Sequence[str], skipped: int = 0) -> Figure
     confidence = tally.confidence.tolist()
     intervals = {
         "top1": wilson(top1, images),
-        "top5": wilson(top5, images),
+        "top5": wilson(top5, images)
+        if tally.best < tally.classes
+        else (1.0, 1.0),  # of all classes it is no measurement
         "balanced_accuracy": wilson(balanced, effective_images(hits[held], support[held])),
     }
     return Figures(

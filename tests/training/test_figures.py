@@ -50,8 +50,10 @@ def test_figures_are_those_of_scikit_learn(images, classes, batch):
     assert found.top5_k == min(5, classes)
     if classes > 5:
         assert found.top5 == pytest.approx(metrics.top_k_accuracy_score(labels, shares, k=5, labels=everyone))
+        assert found.intervals["top5"][0] < found.top5
     else:
         assert found.top5 == 1.0
+        assert found.intervals["top5"] == (1.0, 1.0)
     theirs = metrics.precision_recall_fscore_support(labels, guesses, labels=everyone, zero_division=np.nan)
     for name, column in zip(("precision", "recall", "f1", "support"), theirs, strict=True):
         ours = [math.nan if getattr(row, name) is None else getattr(row, name) for row in found.classes]
