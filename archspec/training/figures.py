@@ -132,11 +132,10 @@ def figures_of(tally: Tally, classes: Sequence[str], skipped: int = 0) -> Figure
     rows = tuple(_class_figures(name, *counts) for name, *counts in _counts(classes, confusion))
     binned, right = tally.binned.tolist(), tally.right.tolist()
     confidence = tally.confidence.tolist()
+    certain = tally.best == tally.classes  # among all classes is every image's: nothing was measured
     intervals = {
         "top1": wilson(top1, images),
-        "top5": wilson(top5, images)
-        if tally.best < tally.classes
-        else (1.0, 1.0),  # of all classes it is no measurement
+        "top5": (1.0, 1.0) if certain else wilson(top5, images),
         "balanced_accuracy": wilson(balanced, effective_images(hits[held], support[held])),
     }
     return Figures(
