@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import rich_click as click
 from click.exceptions import Exit
 
-from archspec.cli.output import data_set_option, json_option, not_empty, print_json, say
+from archspec.cli.output import check_target, data_set_option, json_option, not_empty, print_json, say
 from archspec.errors import DataError
-from archspec.paths import is_folder
 from archspec.plugins import Plugins
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def inspect_data(
     if of_spec or of_recipe:
         raise click.UsageError(f"inspect can set the data's options (data.…) only, not '{(of_spec + of_recipe)[0]}'.")
     if gallery is not None:
-        _check_target(Path(gallery))
+        check_target(Path(gallery), "gallery.html")
     choice = choose_data(data, of_data, plugins)
     images = choice.data.offer.make(choice.data, seed)
 
@@ -94,11 +93,3 @@ def _write_gallery(
     except OSError as error:
         raise DataError(f"'{path}' cannot be written: {error.strerror or error}", file=path) from error
     say("gallery", str(path))
-
-
-def _check_target(path: Path) -> None:
-    """Before any work: can a file be written there?"""
-    if not is_folder(path.parent):
-        raise DataError(f"the folder '{path.parent}' does not exist", file=path, help="make it, or name another file")
-    if is_folder(path):
-        raise DataError(f"'{path}' is a folder", file=path, help="name a file, such as gallery.html")

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @device_option
 @workers_option
 @data_set_option
+@click.option("--all-classes", is_flag=True, help="Show every class, where only the worst and the best would be.")
 @json_option
 @click.pass_obj
 def evaluate(
@@ -44,9 +45,10 @@ def evaluate(
     device: str,
     workers: int | None,
     overrides: tuple[str, ...],
+    all_classes: bool,
     as_json: bool,
 ) -> None:
-    """Measure RUN's network: top-1 and top-5 accuracy, and cross entropy.
+    """Measure RUN's network: accuracies, loss, calibration, each class, and which are taken for which.
 
     With `--data`, `--set data.OPTION=VALUE` reaches its options.
     """
@@ -67,19 +69,24 @@ def evaluate(
     split = split or ("test" if "test" in images.splits else "validation")
     index = _choose(images, split).relabel(images.classes, opened.classes)
 
+    from archspec.report.inspection import track
     from archspec.training.inference import Classifier
 
     classifier = Classifier(opened, checkpoint, device)
-    result = classifier.evaluate(index, workers)
+    batches = -(-len(index) // opened.recipe.batch_size)
+    figures = classifier.evaluate(index, workers, lambda parts: track(parts, batches, "measuring, batch"))
     if as_json:
-        print_json({"run": run, "split": split, "checkpoint": checkpoint, **result.record()})
+        facts = {"run": run, "split": split, "checkpoint": checkpoint, "epoch": classifier.epoch}
+        print_json({**facts, **figures.record()}, rows=True)
         return
-    top5 = min(5, len(opened.classes))
+    from archspec.report.figures import print_figures
+
     click.echo(
-        f"{run} ({checkpoint}, epoch {classifier.epoch}) on {split}: {result.images:,} images, "
-        f"top-1 {result.top1:.2%}, top-{top5} {result.top5:.2%}, loss {result.loss:.4f}"
-        + (f"; {plural(result.skipped, 'image')} could not be read" if result.skipped else "")
+        f"{run} ({checkpoint}, epoch {classifier.epoch}) on {split}: {plural(figures.images, 'image')}, "
+        f"top-1 {figures.top1:.2%}, top-{figures.top5_k} {figures.top5:.2%}, loss {figures.loss:.4f}"
+        + (f"; {plural(figures.skipped, 'image')} could not be read" if figures.skipped else "")
     )
+    print_figures(figures, all_classes=all_classes)
 
 
 def _choose(data: ImageData, split: str) -> ImageIndex:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import rich_click as click
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, DataError
+from archspec.paths import is_file, is_folder
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_NUMBERS = re.compile(r'\[\n\s+([^"\[\]{}]+?)\n\s+\]')
+"""A list of numbers in indented JSON: no text holds a bare newline."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 set_option = click.option(
@@ -37,9 +44,29 @@ def not_empty(ctx: click.Context, parameter: click.Parameter, value: str | None)
     return value
 
 
-def print_json(document: Any) -> None:
-    """Write a document to standard output."""
-    click.echo(json.dumps(document, indent=2, allow_nan=False))
+def check_target(path: Path, example: str) -> None:
+    """Before any work: can a file be written there?
+
+    Raises:
+        DataError: its folder does not exist, or it is a folder, a device or a pipe, which no file may replace.
+
+    """
+    if not is_folder(path.parent):
+        raise DataError(f"the folder '{path.parent}' does not exist", file=path, help="make it, or name another file")
+    if is_folder(path):
+        raise DataError(f"'{path}' is a folder", file=path, help=f"name a file, such as {example}")
+    if os.path.exists(path) and not is_file(path):  # noqa: PTH110  # Path.exists raises for a name that is too long
+        raise DataError(f"'{path}' is no ordinary file", file=path, help=f"name a file, such as {example}")
+
+
+def print_json(document: Any, *, rows: bool = False) -> None:
+    """Write a document to standard output; with `rows`, a list of numbers takes one line."""
+    text = json.dumps(document, indent=2, allow_nan=False)
+    click.echo(_NUMBERS.sub(_on_one_line, text) if rows else text)
+
+
+def _on_one_line(numbers: re.Match[str]) -> str:
+    return f"[{' '.join(numbers[1].split())}]"
 
 
 def say(label: str, text: str) -> None:

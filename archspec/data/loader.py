@@ -154,7 +154,7 @@ class Loader:
     With `shuffle`, an epoch's order is a function of (seed, epoch), and a last batch of a single image is left out. An
     image's augmentation is a function of (seed, epoch, its position). With `balance`, each class comes equally often.
     With `skip_unreadable`, an image that cannot be read is left out of its batch, and stands in `skipped`; without, it
-    is an error.
+    is an error. With `tell_unreadable`, every batch is given, with what could not be read beside it, however many.
     """
 
     def __init__(
@@ -170,9 +170,11 @@ class Loader:
         workers: int = 0,
         pin_memory: bool = False,
         skip_unreadable: bool = False,
+        tell_unreadable: bool = False,
         timeout: float = WORKER_TIMEOUT,
     ) -> None:
         self.index, self.workers, self.skip_unreadable, self.timeout = index, workers, skip_unreadable, timeout
+        self.tell_unreadable = tell_unreadable
         self.skipped: dict[int, str] = {}
         """Positions of images that could not be read, and why."""
         self.waited = 0.0
@@ -243,7 +245,8 @@ class Loader:
             self.waited += time.perf_counter() - began if number > start else 0.0
             batch.number = number
             self._count(batch.unreadable)
-            if len(batch.labels) > self._keys.shuffle or not batch.unreadable:  # BatchNorm cannot train on one image
+            enough = len(batch.labels) > self._keys.shuffle  # BatchNorm cannot train on one image
+            if enough or self.tell_unreadable or not batch.unreadable:
                 yield batch
 
     def _next(self) -> Batch:
@@ -259,6 +262,8 @@ class Loader:
     def _count(self, unreadable: tuple[Unreadable, ...]) -> None:
         """Raise for an image that cannot be read, or note that it is skipped."""
         for image in unreadable:
+            if image.skippable and self.tell_unreadable:
+                continue
             if not (self.skip_unreadable and image.skippable):
                 raise DataError(image.message, file=image.file, help=image.help)
             self.skipped[image.position] = image.message

@@ -11,9 +11,9 @@ from rich.segment import Segment
 from rich.text import Text
 
 from archspec.report.course import ASCII, BLOCKS
-from archspec.report.figures import Figures
 from archspec.report.memory import allocated_bytes, resident_bytes, show_bytes
 from archspec.report.pace import show_time
+from archspec.report.so_far import Figures
 from archspec.training.loop import StepResult
 
 _ECHO = 2

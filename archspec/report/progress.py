@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.live import Live
 
-from archspec.report.figures import Figures
 from archspec.report.live import RunView
 from archspec.report.pace import show_time
+from archspec.report.so_far import Figures
 
 if TYPE_CHECKING:
     from archspec.training.loop import EpochResult, StepResult

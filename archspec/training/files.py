@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 
 def write_text(path: Path, text: str) -> None:
@@ -21,6 +24,22 @@ def write_bytes(path: Path, content: bytes) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     beside.replace(path)
+    sync_folder(path.parent)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[TextIO]:
+    """A file to write text to, which takes its place when the block ends well."""
+    beside = path.with_name(f".{path.name}.writing")
+    try:
+        with beside.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
 
 

@@ -10,18 +10,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from archspec.data.decode import read_image
 from archspec.data.index import ImageIndex
-from archspec.data.loader import Loader
+from archspec.data.loader import Batch, Loader
 from archspec.data.machine import default_workers
+from archspec.data.sources import ImageFiles
 from archspec.data.transforms import EvaluationTransform, Normalize
-from archspec.errors import DataError
 from archspec.training.checkpoint import read_checkpoint
-from archspec.training.evaluation import Evaluation, autocast, evaluate
+from archspec.training.evaluation import autocast
+from archspec.training.figures import Figures, Watch, measure
 from archspec.training.run import Run
 from archspec.training.session import choose_device, compute_dtype, logits_network
 
 _BATCH = 32
+_MANY = 4 * _BATCH
+"""From so many images on, processes that read them are worth their start."""
 
 
 @dataclass(frozen=True)
@@ -60,49 +62,58 @@ class Classifier:
         self.dtype = compute_dtype(run.recipe.precision, self.device)
         self.transform = EvaluationTransform(preprocessing)
 
-    def evaluate(self, index: ImageIndex, workers: int | None = None) -> Evaluation:
+    def evaluate(self, index: ImageIndex, workers: int | None = None, watch: Watch = iter) -> Figures:
         """The figures of a split whose labels are positions in the run's classes.
 
         Raises:
             DataError: an image cannot be read.
 
         """
-        loader = Loader(
+        skip = self.run.recipe.on_corrupt == "skip"
+        loader = self._loader(index, self.run.recipe.batch_size, workers, skip_unreadable=skip)
+        return measure(self.network, loader, self.normalize, self.dtype, self.run.classes, watch)
+
+    def predict(self, images: Sequence[str], workers: int | None = None, best: int = 5) -> Iterator[Prediction]:
+        """The `best` likeliest classes of each image file, in order, as they come.
+
+        Raises:
+            DataError: a process that reads images died or hangs.
+
+        """
+        index = ImageIndex(ImageFiles(Path(), images), np.zeros(len(images)))
+        if workers is None:
+            workers = default_workers() if len(images) >= _MANY else 0
+        for batch in self._loader(index, _BATCH, workers, tell_unreadable=True).epoch():
+            yield from self._predictions(index, batch, min(best, len(self.run.classes)))
+
+    def _loader(self, index: ImageIndex, batch_size: int, workers: int | None, **unreadable: bool) -> Loader:
+        return Loader(
             index,
             self.run.info.preprocessing.reading,
             self.transform,
-            batch_size=self.run.recipe.batch_size,
+            batch_size=batch_size,
             workers=default_workers() if workers is None else workers,
-            skip_unreadable=self.run.recipe.on_corrupt == "skip",
+            pin_memory=self.device.type == "cuda",
+            **unreadable,
         )
-        return evaluate(self.network, loader, self.normalize, self.dtype)
 
-    def predict(self, images: Sequence[Path], best: int = 5) -> Iterator[Prediction]:
-        """The `best` likeliest classes of each image, in order."""
-        for begin in range(0, len(images), _BATCH):
-            yield from self._predict_batch(images[begin : begin + _BATCH], best)
+    def _predictions(self, index: ImageIndex, batch: Batch, best: int) -> Iterator[Prediction]:
+        """Of the batch's images, the unreadable ones in their places."""
+        found = {
+            image.position: Prediction(index.name(image.position), error=image.message) for image in batch.unreadable
+        }
+        if len(batch.positions):
+            top = self._probabilities(batch.images).topk(best)
+            rows = zip(batch.positions.tolist(), top.indices.tolist(), top.values.tolist(), strict=True)
+            for position, labels, shares in rows:
+                names = (self.run.classes[label] for label in labels)
+                found[position] = Prediction(index.name(position), tuple(zip(names, shares, strict=True)))
+        for position in sorted(found):
+            yield found[position]
 
-    def _predict_batch(self, images: Sequence[Path], best: int) -> Iterator[Prediction]:
-        pixels, errors = [], {}
-        for path in images:
-            try:
-                pixels.append(self.transform(read_image(path, self.run.info.preprocessing.reading)))
-            except DataError as error:
-                errors[path] = error.message
-        shares = iter(self._probabilities(np.stack(pixels)) if pixels else ())
-        for path in images:
-            if path in errors:
-                yield Prediction(str(path), error=errors[path])
-                continue
-            probabilities = next(shares)
-            top = probabilities.topk(min(best, len(self.run.classes)))
-            named = zip(top.indices.tolist(), top.values.tolist(), strict=True)
-            yield Prediction(str(path), tuple((self.run.classes[label], share) for label, share in named))
-
-    def _probabilities(self, pixels: np.ndarray) -> torch.Tensor:
-        """(B, H, W, C) of uint8 -> (B, classes)."""
-        batch = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+    def _probabilities(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, C, H, W) of uint8 -> (B, classes)."""
         with torch.inference_mode(), autocast(self.device, self.dtype):
-            logits = self.network(self.normalize(batch))
+            logits = self.network(self.normalize(images))
         probabilities: torch.Tensor = logits.float().softmax(dim=1).cpu()
         return probabilities

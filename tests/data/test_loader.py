@@ -193,6 +193,22 @@ def test_more_than_a_hundredth_is_an_error(index):
         drawn(training_loader(index, skip_unreadable=True))
 
 
+@SURE
+@pytest.mark.parametrize("workers", [0, 2])
+def test_unreadable_images_may_be_told_beside_their_batch_however_many(index, workers):
+    broken = {1, *range(5, 10), 22}
+    for position in broken:
+        index.file(position).write_bytes(b"")
+    loader = Loader(
+        index, Reading(3), EvaluationTransform(SETTINGS), batch_size=5, workers=workers, tell_unreadable=True
+    )
+    batches = list(loader.epoch())
+    assert [len(batch.positions) for batch in batches] == [4, 0, 5, 5, 2]
+    assert {image.position for batch in batches for image in batch.unreadable} == broken
+    assert [position for batch in batches for position in batch.positions.tolist()] == sorted({*range(23)} - broken)
+    assert loader.skipped == {}
+
+
 class Fatal:
     """Ends the process at one image, or sleeps there."""
 
@@ -234,10 +250,10 @@ class Faulty(ImageArray):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("skip", [False, True])
-def test_a_fault_in_a_sources_code_is_told_with_its_place_and_is_no_corrupt_image(workers, skip):
+@pytest.mark.parametrize("options", [{}, {"skip_unreadable": True}, {"tell_unreadable": True}])
+def test_a_fault_in_a_sources_code_is_told_with_its_place_and_is_no_corrupt_image(workers, options):
     index = ImageIndex(Faulty(Path("noise"), np.zeros((64, 8, 8, 3), dtype=np.uint8)), [0] * 64)
-    loader = Loader(index, Reading(3), as_pixels, batch_size=8, workers=workers, skip_unreadable=skip)
+    loader = Loader(index, Reading(3), as_pixels, batch_size=8, workers=workers, **options)
     with pytest.raises(DataError, match=r"'noise\[40\]' could not be prepared: ZeroDivisionError") as caught:
         list(loader.epoch())
     assert re.search(rf"{re.escape(__file__)}:\d+ raised it", caught.value.help)

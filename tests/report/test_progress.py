@@ -11,7 +11,7 @@ import torch
 from rich.cells import cell_len
 from rich.console import Console
 
-from archspec.report import figures, live, memory, progress
+from archspec.report import live, memory, progress, so_far
 from archspec.report.course import ASCII, BLOCKS, Course
 from archspec.report.pace import Pace, show_time
 from archspec.training.evaluation import Evaluation
@@ -179,7 +179,7 @@ def test_a_look_waits_for_the_device_once_however_many_steps_wait(monkeypatch):
 
     for name in ("tolist", "item", "__float__", "__int__", "__bool__"):
         monkeypatch.setattr(torch.Tensor, name, counted(name))
-    found = figures.Figures(1)
+    found = so_far.Figures(1)
     for batch in range(1, 31):
         found.add(step(1, batch, loss=float(batch), correct=batch % 9), batch * 1.0)
     assert reads == []
@@ -192,7 +192,7 @@ def test_a_look_waits_for_the_device_once_however_many_steps_wait(monkeypatch):
 
 
 def test_accuracy_begins_anew_with_each_epoch():
-    found = figures.Figures(2)
+    found = so_far.Figures(2)
     found.add(step(1, BATCHES, correct=8), 0.0)
     found.look()
     assert found.top1 == 1.0
@@ -203,7 +203,7 @@ def test_accuracy_begins_anew_with_each_epoch():
 
 def drawn(width, stream=None, best=(2, 0.5), batch=20, epochs=30, number=3):
     """The live lines of a run of which everything is known."""
-    found = figures.Figures(epochs)
+    found = so_far.Figures(epochs)
     for at in range(1, batch + 1):
         found.add(step(number, at, loss=3 - at / 20), at * 0.25)
         found.look()
@@ -317,13 +317,14 @@ def test_ctrl_c_at_any_moment_leaves_the_terminal_clean(show, monkeypatch):
                     shown.step(step(1, 3))
             assert screen(shown.stream.getvalue()) == []
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)  # a test that failed leaves it ticking, and its default is death
         signal.signal(signal.SIGALRM, before)
 
 
 def test_it_looks_and_draws_ten_times_a_second_at_most(show, clock, monkeypatch):
     looks = []
-    look = figures.Figures.look
-    monkeypatch.setattr(figures.Figures, "look", lambda self: (looks.append(clock.now), look(self)))
+    look = so_far.Figures.look
+    monkeypatch.setattr(so_far.Figures, "look", lambda self: (looks.append(clock.now), look(self)))
     began = time.monotonic()
     with show() as shown:
         for _ in range(1_000):

@@ -1,5 +1,8 @@
 """Accuracies and loss of a network whose answers are known."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -65,3 +68,9 @@ def test_precision_is_float32_on_a_cpu_unless_asked():
     assert compute_dtype("float32", cpu) is None
     assert compute_dtype("bf16", cpu) is torch.bfloat16
     assert compute_dtype("fp16", cpu) is torch.float16
+
+
+def test_training_does_not_wait_for_torchmetrics():
+    code = "import sys, archspec.training.session, archspec.training.inference; print('torchmetrics' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
