@@ -15,7 +15,7 @@ from typing import Any
 
 import archspec
 from archspec.builtin.named import PublishedOptions
-from archspec.offers import Offer, Settings
+from archspec.offers import Offer, Settings, singular
 from archspec.spec.arch import ArchSpec
 from archspec.spec.describe import field_descriptions
 from archspec.spec.parts import Style
@@ -135,7 +135,7 @@ class Section:
 
     def text(self) -> str:
         shared, own = self._sorted_rows
-        one = self.kind.removesuffix("s")
+        one = singular(self.kind)
         style = " the [style](#style)" if self.styled else ""
         offers = _table(
             (f"`{'block' if self.kind == 'blocks' else 'type'}`", "what it is", "options of its own"),

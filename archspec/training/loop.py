@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -30,6 +29,8 @@ class Trainer:
     optimizer: Optimizer
     schedule: Callable[[int], float]
     """The factor on the learning rate at a step."""
+    loss: Callable[[Tensor, Tensor], Tensor]
+    """Logits (B, classes), and labels (B,) or shares (B, classes) -> ()."""
     recipe: Recipe
     train_loader: Loader
     validation_loader: Loader
@@ -135,7 +136,7 @@ def train_step(trainer: Trainer, batch: Batch, number: int, batches: int) -> Ste
         group["lr"] = peak * factor
     with autocast(normalize.device, trainer.dtype):
         logits = trainer.network(images)
-        loss = F.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
+        loss = trainer.loss(logits, targets)
     optimizer.zero_grad()
     trainer.scaler.scale(loss).backward()
     trainer.scaler.step(optimizer)
