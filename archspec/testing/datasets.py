@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from textwrap import indent
 from typing import Any
 
-import numpy as np
 import torch
 
 from archspec.data.index import ImageData
@@ -17,6 +14,7 @@ from archspec.offers import Options
 from archspec.plugins import Plugins, default_plugins
 from archspec.spec.dump import data_to_yaml
 from archspec.spec.settings import default_options
+from archspec.testing.bench import randomness_left_alone
 from archspec.testing.cases import Fault
 from archspec.testing.dataset_proofs import prove_data, prove_images, prove_memory, prove_workers
 
@@ -48,7 +46,8 @@ def check_dataset(
 def _prove(options: Options, seed: int) -> None:
     data = _open(options, seed)
     prove_data(data)
-    with _global_randomness_left_alone():  # not the first time, which imports, and an import may draw
+    # not the first time, which imports, and an import may draw
+    with randomness_left_alone("opening it", "draw from a generator of your own"):
         again, other = _open(options, seed), _open(options, seed + 1)
     _prove_again(data, again, seed)
     _prove_other_seed(data, other)
@@ -67,25 +66,6 @@ def _open(options: Options, seed: int) -> ImageData:
     if not isinstance(data, ImageData):
         raise Fault(f"it opens as {type(data).__name__}, not as archspec.data.ImageData")
     return data
-
-
-@contextmanager
-def _global_randomness_left_alone() -> Iterator[None]:
-    """Training draws from torch's generator: what a data set takes out of it would change the network."""
-    before = _random_states()
-    yield
-    for name, state in _random_states().items():
-        if state != before[name]:
-            raise Fault(f"opening it moves the global random numbers of {name}; draw from a generator of your own")
-
-
-def _random_states() -> dict[str, Any]:
-    legacy = np.random.get_state(legacy=False)
-    return {
-        "torch": torch.get_rng_state().numpy().tobytes(),
-        "numpy": (legacy["state"]["key"].tobytes(), legacy["state"]["pos"]),
-        "random": random.getstate(),
-    }
 
 
 def _prove_again(data: ImageData, again: ImageData, seed: int) -> None:

@@ -1,0 +1,70 @@
+"""Where an offer of a recipe is put: its options, drawn and read as a recipe has them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from archspec.errors import DocumentError
+from archspec.offers import Offer, Options, singular
+from archspec.plugins import Plugins
+from archspec.spec.dump import data_to_yaml
+from archspec.spec.reader import Mapping as MapNode
+from archspec.spec.reader import read_text
+from archspec.spec.settings import read_settings
+from archspec.testing.cases import Document, Fault, Impossible
+from archspec.testing.choices import Dealer, option_values
+
+
+class MethodBench:
+    """An optimizer, a schedule or a loss by itself: `prove` holds its `make` to the promises of its kind."""
+
+    def __init__(self, offer: Offer[Any], plugins: Plugins, held: Mapping[str, Any], seed: int) -> None:
+        self.offer, self.plugins, self.held = offer, plugins, held
+        self.dealer = Dealer(option_values(offer.options, plugins, held), random.Random(seed))
+
+    def deal(self) -> Document:
+        """The next case: the offer as a recipe has it."""
+        return {singular(self.offer.kind): {"type": self.offer.name, **self.held, **self.dealer.deal()}}
+
+    def read(self, document: Document) -> Options:
+        """The options of a case.
+
+        Raises:
+            Impossible: the model refuses them.
+
+        """
+        (named,) = document.values()
+        entries = {key: value for key, value in named.items() if key != "type"}
+        node = read_text(data_to_yaml(entries) if entries else "{}", "recipe.yaml")
+        assert isinstance(node, MapNode)
+        try:
+            options: Options = read_settings(self.offer.options, node, self.plugins)
+        except DocumentError as error:
+            raise Impossible(error.message) from None
+        return options.of(self.offer)
+
+
+def random_states() -> dict[str, Any]:
+    """The states of the global random numbers, by whose they are."""
+    legacy = np.random.get_state(legacy=False)
+    return {
+        "torch": torch.get_rng_state().numpy().tobytes(),
+        "numpy": (legacy["state"]["key"].tobytes(), legacy["state"]["pos"]),
+        "Python": random.getstate(),
+    }
+
+
+@contextmanager
+def randomness_left_alone(doing: str, instead: str) -> Iterator[None]:
+    """Refuse what moves the global random numbers, from which a network draws its dropout."""
+    before = random_states()
+    yield
+    for name, state in random_states().items():
+        if state != before[name]:
+            raise Fault(f"{doing} moves the global random numbers of {name}: {instead}")
