@@ -65,7 +65,7 @@ def polynomial(options: PolynomialOptions, steps: int) -> Schedule:
 
 def step_down(options: StepOptions, steps: int) -> Schedule:
     """gamma^(milestones that are behind).  He et al. 2015."""
-    milestones = [round(share * steps) for share in options.milestones]
+    milestones = [max(1, round(share * steps)) for share in options.milestones]  # the first step is at the peak
     return lambda step: options.gamma ** sum(milestone <= step for milestone in milestones)
 
 
