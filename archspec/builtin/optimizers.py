@@ -24,8 +24,7 @@ class OptimizerOptions(Options):
     lr: Rate
     """The learning rate at the schedule's peak."""
     weight_decay: Decay
-    """Of weights; norms and biases have none. With `adamw` and `adafactor` a step takes `lr * weight_decay` of a weight
-    away; with `sgd` and `rmsprop` that share of the weight is added to its gradient."""
+    """Of weights; norms and biases have none."""
 
 
 class SgdOptions(OptimizerOptions):

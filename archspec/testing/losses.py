@@ -51,8 +51,13 @@ class _Loss:
 
     def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
         given = logits.detach().clone(), targets.clone()
-        with randomness_left_alone("it", "a loss is a function of logits and targets"):
-            value = self.made(logits, targets)
+        try:
+            with randomness_left_alone("it", "a loss is a function of logits and targets"):
+                value = self.made(logits, targets)
+        except Fault:
+            raise
+        except Exception as error:
+            raise Fault(f"of {_describe(targets)} it fails: {type(error).__name__}: {error}") from error
         if not isinstance(value, Tensor) or value.shape != ():
             made = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
             raise Fault(f"it makes {made} of {_describe(targets)}, and must make a tensor (): the batch's mean")

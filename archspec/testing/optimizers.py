@@ -37,6 +37,7 @@ def prove_optimizer(options: Options) -> None:
     for parameter in network.parameters():
         nn.init.normal_(parameter)
     network.to(memory_format=torch.channels_last)
+    options.offer.make(options, group_parameters(network, _DECAY))  # the first time imports, and an import may draw
     _prove_groups(options, copy.deepcopy(network))
     _prove_decay(options, copy.deepcopy(network))
     _prove_rate(options, copy.deepcopy(network))
@@ -45,21 +46,28 @@ def prove_optimizer(options: Options) -> None:
 
 
 def _make(options: Options, network: nn.Module) -> Optimizer:
-    """The optimizer over the groups of a recipe, at a small rate."""
+    """The optimizer over the groups of a recipe."""
     with randomness_left_alone("making it", "draw from a generator of your own"):
         made = options.offer.make(options, group_parameters(network, _DECAY))
     if not isinstance(made, Optimizer):
         raise Fault(f"`make` must return a torch.optim.Optimizer, not {type(made).__name__}")
+    return made
+
+
+def _make_at_small_rate(options: Options, network: nn.Module) -> Optimizer:
+    made = _make(options, network)
     for group in made.param_groups:
         group["lr"] = _RATE
     return made
 
 
-def _step(optimizer: Optimizer, network: nn.Module, number: int, *, frozen: Iterable[str] = ()) -> None:
+def _step(
+    optimizer: Optimizer, network: nn.Module, number: int, *, frozen: Iterable[str] = (), slope: float = 1.0
+) -> None:
     """One step, with gradients that its number fixes."""
     generator = torch.Generator().manual_seed(number)
     for name, parameter in network.named_parameters():
-        gradient = torch.randn(parameter.shape, generator=generator)
+        gradient = slope * torch.randn(parameter.shape, generator=generator)
         parameter.grad = None if name in frozen else torch.empty_like(parameter).copy_(gradient)
     with randomness_left_alone("a step", "the network's dropout draws from them"):
         optimizer.step()
@@ -76,7 +84,7 @@ def _moved(before: State, network: nn.Module) -> set[str]:
 def _prove_groups(options: Options, network: nn.Module) -> None:
     """Every parameter is in the group that it was given in, at the rate of the options."""
     given = group_parameters(network, _DECAY)
-    groups = options.offer.make(options, group_parameters(network, _DECAY)).param_groups
+    groups = _make(options, network).param_groups
     kept = [[id(parameter) for parameter in group["params"]] for group in groups]
     if kept != [[id(parameter) for parameter in group["params"]] for group in given]:
         raise Fault("its `param_groups` must be the groups that it is given, in their order")
@@ -88,10 +96,8 @@ def _prove_groups(options: Options, network: nn.Module) -> None:
 
 def _prove_decay(options: Options, network: nn.Module) -> None:
     """Without a slope, the group that decays shrinks, and the other one stays."""
-    optimizer, before = _make(options, network), _values(network)
-    for parameter in network.parameters():
-        parameter.grad = torch.zeros_like(parameter)
-    optimizer.step()
+    optimizer, before = _make_at_small_rate(options, network), _values(network)
+    _step(optimizer, network, 0, slope=0.0)
     if wrong := sorted(name for name in _moved(before, network) if before[name].ndim <= 1):
         raise Fault(f"{wrong[0]} moves without a slope, and its group has a `weight_decay` of 0")
     decays = "weight_decay" in type(options).model_fields
@@ -102,7 +108,7 @@ def _prove_decay(options: Options, network: nn.Module) -> None:
 
 def _prove_rate(options: Options, network: nn.Module) -> None:
     """A step moves all; a group at a rate of 0 stays where it is, and at a smaller rate it moves less far."""
-    optimizer, before = _make(options, network), _values(network)
+    optimizer, before = _make_at_small_rate(options, network), _values(network)
     _step(optimizer, network, 0)
     if still := sorted(set(before) - _moved(before, network)):
         raise Fault(f"a step leaves {still[0]} where it is, at a gradient that is not 0")
@@ -119,7 +125,7 @@ def _prove_rate(options: Options, network: nn.Module) -> None:
 
 def _prove_frozen(options: Options, network: nn.Module) -> None:
     """A parameter without a gradient stays, and moves once it has one, as when a layer is unfrozen."""
-    optimizer, before = _make(options, network), _values(network)
+    optimizer, before = _make_at_small_rate(options, network), _values(network)
     for number in range(_STEPS):
         _step(optimizer, network, number, frozen=[_LATE])
     if _LATE in _moved(before, network):
@@ -135,11 +141,11 @@ def _prove_frozen(options: Options, network: nn.Module) -> None:
 def _prove_checkpoint(options: Options, network: nn.Module) -> None:
     """Stopped, saved, restored and going on, it ends with the bits of one that never stopped."""
     uninterrupted = copy.deepcopy(network)
-    _run(_make(options, uninterrupted), uninterrupted, range(2 * _STEPS))
+    _run(_make_at_small_rate(options, uninterrupted), uninterrupted, range(2 * _STEPS))
     again = copy.deepcopy(network)
-    _run(_make(options, again), again, range(2 * _STEPS))
+    _run(_make_at_small_rate(options, again), again, range(2 * _STEPS))
     _refuse_other(uninterrupted, again, "the same steps end elsewhere the second time: it must be deterministic")
-    optimizer = _make(options, network)
+    optimizer = _make_at_small_rate(options, network)
     _run(optimizer, network, range(_STEPS))
     try:
         tensors = optimizer_tensors(optimizer, network)
@@ -147,7 +153,7 @@ def _prove_checkpoint(options: Options, network: nn.Module) -> None:
     except RunError as error:
         raise Fault(f"{error.message}: keep numbers as tensors, in `state[parameter]`") from None
     resumed = copy.deepcopy(network)
-    optimizer = _make(options, resumed)
+    optimizer = _make_at_small_rate(options, resumed)
     restore_optimizer(optimizer, resumed, load(saved))
     if _bits(optimizer_tensors(optimizer, resumed)) != _bits(tensors):
         raise Fault("its state is not the same once it was saved and restored")

@@ -26,8 +26,8 @@ def prove_schedule(options: Options) -> None:
     """
     for steps in _RUNS:
         looked_at = _steps_of(steps)
+        schedule, again = (_make(options, steps) for _ in range(2))
         with randomness_left_alone("it", "the same run would have another rate"):
-            schedule, again = (_make(options, steps) for _ in range(2))
             forward = {step: _factor(schedule, step, steps) for step in looked_at}
         shuffled = random.Random(steps).sample(looked_at, len(looked_at))
         for step in (*shuffled, *reversed(looked_at)):
