@@ -329,6 +329,20 @@ def test_every_offer_of_the_sources_is_tried(plugins_of, kind):
     assert there == {*FAULTS[kind], *SOUND[kind]}
 
 
+def test_state_that_comes_back_as_something_else_is_found(monkeypatch):
+    """Of RMSprop's count no weight depends: its type alone shows it."""
+    from archspec.testing import optimizers
+
+    def restore(optimizer, network, tensors):
+        counted = {name: value.double() if name.endswith("/step") else value for name, value in tensors.items()}
+        restored(optimizer, network, counted)
+
+    restored = optimizers.restore_optimizer
+    monkeypatch.setattr(optimizers, "restore_optimizer", restore)
+    with pytest.raises(AssertionError, match="its state is not the same once it was saved and restored"):
+        check_optimizer("rmsprop", plugins=Plugins(installed=False), cases=1)
+
+
 def test_options_are_drawn_and_may_be_held(plugins_of):
     source = """
     class Power(Options):

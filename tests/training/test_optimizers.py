@@ -206,3 +206,13 @@ def test_every_optimizer_is_tried_here():
     assert set(TORCHS) == set(PLUGINS.offers("optimizers")) == set(CHANGED)
     assert {text.split("type: ")[1].split(",")[0].rstrip("}") for text in EVERY.values()} == set(TORCHS)
     assert archspec.Plugins(installed=False).find("optimizers", "adafactor").summary
+
+
+@pytest.mark.parametrize(("capturable", "device"), [(False, "cpu"), (True, "meta")])
+def test_a_count_is_restored_to_where_torch_keeps_it(capturable, device):
+    """On the host, where reading it costs nothing, unless the kernel counts; `meta` stands for a GPU here."""
+    network = nn.Linear(3, 2, device="meta")
+    optimizer = torch.optim.RMSprop(network.parameters(), capturable=capturable)
+    restore_optimizer(optimizer, network, {"weight/step": torch.tensor(3.0), "weight/square_avg": torch.ones(2, 3)})
+    state = optimizer.state[network.weight]
+    assert (state["step"].device.type, state["square_avg"].device.type) == (device, "meta")
