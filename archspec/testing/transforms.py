@@ -22,6 +22,7 @@ from archspec.spec.dump import data_to_yaml
 from archspec.spec.reader import Mapping as MapNode
 from archspec.spec.reader import read_text
 from archspec.spec.settings import read_settings
+from archspec.testing.bench import random_states
 from archspec.testing.cases import Document, Fault, Impossible
 from archspec.testing.choices import Dealer, Values, option_values
 
@@ -102,7 +103,7 @@ def _apply(transform: Operation, image: Image.Image, seed: int, *, disturbed: bo
     if disturbed:
         np.random.seed(None)  # what a transform must not draw from
         random.seed()
-    before = np.random.get_state()[1].tobytes(), random.getstate()  # type: ignore[index]
+    before = random_states()
     given = image.tobytes()
     torch.default_generator.manual_seed(seed)
     view = transform(image)
@@ -110,7 +111,8 @@ def _apply(transform: Operation, image: Image.Image, seed: int, *, disturbed: bo
         raise Fault(f"it must return an image of Pillow's, not {type(view).__name__}")
     if image.tobytes() != given:
         raise Fault("it changes the image that it is given: it must return another one")
-    if (np.random.get_state()[1].tobytes(), random.getstate()) != before:  # type: ignore[index]
+    after = random_states()
+    if any(after[name] != before[name] for name in ("numpy", "Python")):
         raise Fault("it draws from numpy's or Python's random numbers: torch's are the only ones that are seeded")
     return view
 
