@@ -40,14 +40,24 @@ class MethodBench:
 
         """
         (named,) = document.values()
-        entries = {key: value for key, value in named.items() if key != "type"}
-        node = read_text(data_to_yaml(entries) if entries else "{}", "recipe.yaml")
-        assert isinstance(node, MapNode)
-        try:
-            options: Options = read_settings(self.offer.options, node, self.plugins)
-        except DocumentError as error:
-            raise Impossible(error.message) from None
-        return options.of(self.offer)
+        return read_options(self.offer, named, self.plugins)
+
+
+def read_options(offer: Offer[Any], named: Mapping[str, Any], plugins: Plugins) -> Options:
+    """The options of an offer, as a recipe has them beside the offer's `type`.
+
+    Raises:
+        Impossible: the model refuses them.
+
+    """
+    entries = {key: value for key, value in named.items() if key != "type"}
+    node = read_text(data_to_yaml(entries) if entries else "{}", "recipe.yaml")
+    assert isinstance(node, MapNode)
+    try:
+        options: Options = read_settings(offer.options, node, plugins)
+    except DocumentError as error:
+        raise Impossible(error.message) from None
+    return options.of(offer)
 
 
 def random_states() -> dict[str, Any]:
