@@ -85,7 +85,11 @@ def archspec_transforms() -> Offers:
 
 @hookspec
 def archspec_optimizers() -> Offers:
-    """Optimizers. `make(options, groups: list[dict]) -> torch.optim.Optimizer` over groups `{params, weight_decay}`."""
+    """Optimizers. `make(options, groups: list[dict]) -> torch.optim.Optimizer` over groups `{params, weight_decay}`.
+
+    Each step sets every group's `lr`. What it remembers is tensors in `optimizer.state[parameter]`: a checkpoint holds
+    nothing else of it.
+    """
     raise NotImplementedError
 
 
@@ -93,7 +97,19 @@ def archspec_optimizers() -> Offers:
 def archspec_schedules() -> Offers:
     """Learning-rate schedules. `make(options, steps: int) -> Callable[[int], float]`, a pure function of the step.
 
-    It gives the factor on the learning rate for steps 0 to `steps - 1`, after the warm-up, which is the recipe's.
+    It gives the factor on the learning rate, from 0 to 1, for steps 0 to `steps - 1`. Warm-up and cool-down are the
+    recipe's, and not among them; a schedule that begins below 1 rises by itself, and by default has no warm-up.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def archspec_losses() -> Offers:
+    """Losses. `make(options, class_weights: Tensor | None) -> Callable[[logits, targets], Tensor]`.
+
+    It makes a batch's mean loss () of logits (B, classes) and targets: labels (B,), or shares of the classes
+    (B, classes), which add up to 1. The weights (classes,) are positive, and over the training images their mean is 1:
+    an image's loss is multiplied by its class's weight, and the batch's is divided by B alone.
     """
     raise NotImplementedError
 

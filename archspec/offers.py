@@ -85,6 +85,15 @@ class Offer(Generic[O]):
             raise TypeError(f"`make` must be callable, not {self.make!r}")
 
 
+def singular(kind: str) -> str:
+    """`blocks` -> `block`, `losses` -> `loss`, `freezing_policies` -> `freezing policy`."""
+    words = kind.replace("_", " ")
+    for plural, one in (("ies", "y"), ("sses", "ss"), ("s", "")):
+        if words.endswith(plural):
+            return words.removesuffix(plural) + one
+    return words
+
+
 @dataclass(frozen=True)
 class Offered:
     """Marks a settings field whose value names an offer of one kind.

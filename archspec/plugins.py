@@ -19,7 +19,7 @@ import pluggy
 
 from archspec import __version__, hookspecs
 from archspec.errors import PluginError
-from archspec.offers import Offer
+from archspec.offers import Offer, singular
 
 BUILTIN_MODULES = (
     "archspec.builtin.stems",
@@ -38,6 +38,7 @@ BUILTIN_MODULES = (
     "archspec.builtin.transforms",
     "archspec.builtin.optimizers",
     "archspec.builtin.schedules",
+    "archspec.builtin.losses",
     "archspec.builtin.trackers",
 )
 
@@ -174,7 +175,7 @@ class Plugins:
         if name not in offers:
             match = closest(name, offers)
             meant = f"; did you mean '{match}'?" if match else ""
-            raise PluginError(f"unknown {kind.removesuffix('s')} '{name}'{meant}", help=self.known(kind))
+            raise PluginError(f"unknown {singular(kind)} '{name}'{meant}", help=self.known(kind))
         return offers[name]
 
     def known(self, kind: str) -> str:

@@ -1,4 +1,4 @@
-"""Writes the tables of docs/spec.md and docs/data.md from the models of the options: `python docs/make_spec.py`.
+"""Writes the tables of docs/spec.md, data.md and training.md from the options' models: `python docs/make_spec.py`.
 
 A table stands between `<!-- options: NAME -->` and `<!-- end -->`; all around it is written by hand.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 import archspec
 from archspec.builtin.named import PublishedOptions
-from archspec.offers import Offer, Settings
+from archspec.offers import Offer, Settings, singular
 from archspec.spec.arch import ArchSpec
 from archspec.spec.describe import field_descriptions
 from archspec.spec.parts import Style
@@ -23,7 +23,8 @@ from archspec.spec.schema import spec_schema
 from archspec.spec.settings import FieldShape, field_shapes
 from archspec.spec.widths import WidthRule
 
-PAGE, DATA_PAGE = (Path(__file__).parent / name for name in ("spec.md", "data.md"))
+PAGE, DATA_PAGE, TRAINING_PAGE = (Path(__file__).parent / name for name in ("spec.md", "data.md", "training.md"))
+METHODS = ("optimizers", "schedules", "losses")
 KINDS = ("stems", "blocks", "heads", "norms", "activations", "shortcuts", "attentions")
 _REGION = re.compile(r"(<!-- options: (\S+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
 _HEADINGS = ("option", "value", "default", "meaning")
@@ -53,6 +54,12 @@ def data_page(text: str) -> str:
     groups = {"published": published, "small": small}
     sections = {name: Section("data sets", group).text() for name, group in groups.items()}
     return _write_tables(text, {**tables, **sections})
+
+
+def training_page(text: str) -> str:
+    """The page of training, with its tables of optimizers, schedules and losses written anew."""
+    plugins = archspec.Plugins(installed=False)
+    return _write_tables(text, {kind: Section(kind, plugins.offers(kind).values()).text() for kind in METHODS})
 
 
 def _write_tables(text: str, tables: dict[str, str]) -> str:
@@ -135,7 +142,7 @@ class Section:
 
     def text(self) -> str:
         shared, own = self._sorted_rows
-        one = self.kind.removesuffix("s")
+        one = singular(self.kind)
         style = " the [style](#style)" if self.styled else ""
         offers = _table(
             (f"`{'block' if self.kind == 'blocks' else 'type'}`", "what it is", "options of its own"),
@@ -278,5 +285,5 @@ _cell = partial(re.sub, r"\s*\n\s*|\|", lambda found: r"\|" if found[0] == "|" e
 
 
 if __name__ == "__main__":
-    for page, write in ((PAGE, spec_page), (DATA_PAGE, data_page)):
+    for page, write in ((PAGE, spec_page), (DATA_PAGE, data_page), (TRAINING_PAGE, training_page)):
         page.write_text(write(page.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")

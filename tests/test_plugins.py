@@ -11,6 +11,7 @@ import archspec
 from archspec import plugins as plugins_module
 from archspec.errors import PluginError
 from archspec.hookspecs import KINDS
+from archspec.offers import singular
 from archspec.plugins import Plugins, default_plugins
 
 GHOST = """
@@ -222,3 +223,8 @@ def test_no_built_in_plugin_is_broken():
     for kind in KINDS:
         for name, offer in Plugins(installed=False).offers(kind).items():
             assert offer.summary, f"{kind} {name} has no summary"
+
+
+def test_one_of_a_kind_is_said_in_the_singular():
+    kinds = ("blocks", "losses", "schedules", "samples", "freezing_policies")
+    assert [singular(kind) for kind in kinds] == ["block", "loss", "schedule", "sample", "freezing policy"]

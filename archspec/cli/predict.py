@@ -18,13 +18,13 @@ from archspec.cli.output import (
     device_option,
     json_option,
     not_empty,
-    plural,
     print_json,
     say,
     workers_option,
 )
 from archspec.errors import DataError, printable
 from archspec.plugins import Plugins
+from archspec.report.words import plural
 
 if TYPE_CHECKING:
     from archspec.report.predictions import Rows

@@ -71,7 +71,7 @@ def train(
 ) -> None:
     """Train SPEC's network: a file, or a name of the zoo such as resnet34.
 
-    `--set` reaches the spec (`head.classes=10`), the recipe (`recipe.label_smoothing=0`) and the data set
+    `--set` reaches the spec (`head.classes=10`), the recipe (`recipe.loss.smoothing=0`) and the data set
     (`data.validation=0.2`). The head follows the data's number of classes.
     """
     daily = {"epochs": epochs, "batch_size": batch_size, "optimizer.lr": lr, "seed": seed}

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from archspec.errors import Diagnostic, DocumentError, KeyPath, Place, PluginError, shorten, show_path
-from archspec.offers import Offer, Offered, Options, Settings
+from archspec.offers import Offer, Offered, Options, Settings, singular
 from archspec.plugins import Plugins, closest
 from archspec.spec.reader import Entry, Mapping, Node, Scalar, Sequence, plain
 from archspec.spec.wording import describe, say_error
@@ -165,8 +165,9 @@ class _Reading:
             match = closest(name, offers)
             hint = f"did you mean '{match}'?" if match else ""
             at = (*path, marker.key) if isinstance(node, Mapping) else path
-            singular = marker.kind.removesuffix("s").replace("_", " ")
-            self.report(f"unknown {singular} '{shorten(name)}'", place, at, hint, self.plugins.known(marker.kind))
+            self.report(
+                f"unknown {singular(marker.kind)} '{shorten(name)}'", place, at, hint, self.plugins.known(marker.kind)
+            )
             return cast(Options, _FAILED)
         offer: Offer[Any] = offers[name]
         if not issubclass(offer.options, base):
@@ -191,8 +192,8 @@ class _Reading:
             node, path = entry.node, (*path, marker.key)
         if isinstance(node, Scalar) and isinstance(node.value, str):
             return node.value, node.place
-        singular = marker.kind.removesuffix("s").replace("_", " ")
-        rule = f"must name {'an' if singular[0] in 'aeiou' else 'a'} {singular}, not {describe(plain(node))}"
+        one = singular(marker.kind)
+        rule = f"must name {'an' if one[0] in 'aeiou' else 'a'} {one}, not {describe(plain(node))}"
         self.report(f"{_subject(path)} {rule}", node.place, path, "", self.plugins.known(marker.kind), rule=rule)
         return None
 

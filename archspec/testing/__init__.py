@@ -2,8 +2,9 @@
 
 A check of a network's part writes specs that hold the offer, with options drawn from its own model, and proves of each
 that the plan and the module that torch runs are one network. `check_dataset` opens a data set, with the options that it
-is given, `check_transform` lets images through, and `check_tracker` tells of a made-up run. No check needs a test
-runner, and each leaves random numbers as they were.
+is given, `check_transform` lets images through, `check_optimizer`, `check_schedule` and `check_loss` call what a recipe
+names, and `check_tracker` tells of a made-up run. No check needs a test runner, and each leaves random numbers as they
+were.
 """
 
 from __future__ import annotations
@@ -16,12 +17,17 @@ from typing import Any
 import torch
 
 from archspec.errors import ArchspecError
+from archspec.offers import Options, singular
 from archspec.plugins import Plugins, default_plugins
 from archspec.spec.dump import data_to_yaml
+from archspec.testing.bench import MethodBench
 from archspec.testing.cases import Bench, Document, Fault, Impossible
 from archspec.testing.datasets import check_dataset
+from archspec.testing.losses import prove_loss
+from archspec.testing.optimizers import prove_optimizer
 from archspec.testing.proofs import prove
 from archspec.testing.randomness import others_kept
+from archspec.testing.schedules import prove_schedule
 from archspec.testing.trackers import check_tracker
 from archspec.testing.transforms import TransformBench
 
@@ -31,7 +37,10 @@ __all__ = [
     "check_block",
     "check_dataset",
     "check_head",
+    "check_loss",
     "check_norm",
+    "check_optimizer",
+    "check_schedule",
     "check_shortcut",
     "check_stem",
     "check_tracker",
@@ -41,6 +50,7 @@ __all__ = [
 _ATTEMPTS = 6
 """Documents that are tried for each case that is asked for."""
 
+AnyBench = Bench | TransformBench | MethodBench
 Held = Mapping[str, Any] | None
 
 
@@ -112,13 +122,48 @@ def check_transform(
     _run(bench, bench.prove, cases, seed)
 
 
+def check_optimizer(
+    name: str, *, plugins: Plugins | None = None, options: Held = None, cases: int = 12, seed: int = 0
+) -> None:
+    """An optimizer obeys its groups, and resumes from a checkpoint as if never stopped.  Arguments as `check_block`."""
+    _check_method("optimizers", prove_optimizer, name, plugins, options, cases, seed)
+
+
+def check_schedule(
+    name: str, *, plugins: Plugins | None = None, options: Held = None, cases: int = 12, seed: int = 0
+) -> None:
+    """A schedule is a function of the step, from 0 to 1, in a run of any length.  Arguments as `check_block`."""
+    _check_method("schedules", prove_schedule, name, plugins, options, cases, seed)
+
+
+def check_loss(
+    name: str, *, plugins: Plugins | None = None, options: Held = None, cases: int = 12, seed: int = 0
+) -> None:
+    """A loss is a batch's mean, of labels as of shares, finite, and weighed by class.  Arguments as `check_block`."""
+    _check_method("losses", prove_loss, name, plugins, options, cases, seed)
+
+
+def _check_method(
+    kind: str,
+    prove: Callable[[Options], None],
+    name: str,
+    plugins: Plugins | None,
+    options: Held,
+    cases: int,
+    seed: int,
+) -> None:
+    plugins = plugins or default_plugins()
+    bench = MethodBench(plugins.find(kind, name), plugins, options or {}, seed)
+    _run(bench, lambda document: prove(bench.read(document)), cases, seed)
+
+
 def _check(kind: str, name: str, plugins: Plugins | None, options: Held, cases: int, seed: int) -> None:
     plugins = plugins or default_plugins()
     bench = Bench(plugins.find(kind, name), plugins, options or {}, seed)
     _run(bench, lambda document: prove(bench.plan(document), bench), cases, seed)
 
 
-def _run(bench: Bench | TransformBench, prove: Callable[[Document], None], cases: int, seed: int) -> None:
+def _run(bench: AnyBench, prove: Callable[[Document], None], cases: int, seed: int) -> None:
     """Prove cases until there are enough, and every value has had its turn."""
     proved, refusal = 0, ""
     with torch.random.fork_rng(devices=[]), _one_thread(), others_kept():
@@ -156,10 +201,10 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _subject(bench: Bench | TransformBench) -> str:
-    return f"{bench.offer.kind.removesuffix('s')} '{bench.offer.name}' of {bench.offer.origin}"
+def _subject(bench: AnyBench) -> str:
+    return f"{singular(bench.offer.kind)} '{bench.offer.name}' of {bench.offer.origin}"
 
 
-def _tell(bench: Bench | TransformBench, what: str, document: dict[str, Any]) -> str:
+def _tell(bench: AnyBench, what: str, document: dict[str, Any]) -> str:
     where = "spec" if isinstance(bench, Bench) else "case"
     return f"{_subject(bench)}: {what}\nin this {where}:\n{indent(data_to_yaml(document), '    ')}"

@@ -16,7 +16,7 @@ from archspec.spec.dump import data_to_yaml
 from archspec.spec.settings import default_options
 from archspec.testing.cases import Fault
 from archspec.testing.dataset_proofs import prove_data, prove_images, prove_memory, prove_workers
-from archspec.testing.randomness import global_randomness_left_alone
+from archspec.testing.randomness import randomness_left_alone
 
 
 def check_dataset(
@@ -46,7 +46,8 @@ def check_dataset(
 def _prove(options: Options, seed: int) -> None:
     data = _open(options, seed)
     prove_data(data)
-    with global_randomness_left_alone("opening it"):  # not the first time, which imports, and an import may draw
+    # not the first time, which imports, and an import may draw
+    with randomness_left_alone("opening it", "draw from a generator of your own"):
         again, other = _open(options, seed), _open(options, seed + 1)
     _prove_again(data, again, seed)
     _prove_other_seed(data, other)

@@ -14,18 +14,18 @@ from archspec.testing.cases import Fault
 
 
 @contextmanager
-def global_randomness_left_alone(what: str) -> Iterator[None]:
+def randomness_left_alone(doing: str, instead: str) -> Iterator[None]:
     """Training draws from torch's generator: what an offer takes out of it would change the network.
 
     Raises:
-        Fault: what was done, "opening it", moved them.
+        Fault: what was done moved them. `doing` says what, and `instead` what else to do, or what it spoils.
 
     """
-    before = _random_states()
+    before = random_states()
     yield
-    for name, state in _random_states().items():
+    for name, state in random_states().items():
         if state != before[name]:
-            raise Fault(f"{what} moves the global random numbers of {name}; draw from a generator of your own")
+            raise Fault(f"{doing} moves the global random numbers of {name}: {instead}")
 
 
 @contextmanager
@@ -39,10 +39,11 @@ def others_kept() -> Iterator[None]:
         random.setstate(states[1])
 
 
-def _random_states() -> dict[str, Any]:
+def random_states() -> dict[str, Any]:
+    """The states of the global random numbers, by whose they are."""
     legacy = np.random.get_state(legacy=False)
     return {
         "torch": torch.get_rng_state().numpy().tobytes(),
         "numpy": (legacy["state"]["key"].tobytes(), legacy["state"]["pos"]),
-        "random": random.getstate(),
+        "Python": random.getstate(),
     }

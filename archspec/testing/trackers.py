@@ -20,7 +20,7 @@ from archspec.plugins import Plugins, default_plugins
 from archspec.spec.dump import data_to_yaml
 from archspec.spec.settings import default_options
 from archspec.testing.cases import Fault
-from archspec.testing.randomness import global_randomness_left_alone, others_kept
+from archspec.testing.randomness import others_kept, randomness_left_alone
 from archspec.testing.tracked_run import BATCHES, EPOCHS, describe_run, epoch_result, step_result
 from archspec.training.tracking import Tracker
 
@@ -51,7 +51,7 @@ def check_tracker(name: str, *, plugins: Plugins | None = None, options: Mapping
 def _prove(options: Options, folder: Path) -> None:
     _tell_run(options, folder / "first", range(1, EPOCHS + 1))  # what it imports may draw: not counted
     run = folder / "run"
-    with global_randomness_left_alone("following a run"), _standard_output_left_alone():
+    with randomness_left_alone("following a run", "draw from a generator of your own"), _standard_output_left_alone():
         _tell_run(options, run, range(1, EPOCHS))
         _tell_run(options, run, range(2, EPOCHS + 1))  # killed in the last epoch but one, and resumed before it
         _close(_make(options, folder / "never"), "before a run began")

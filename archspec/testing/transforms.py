@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import random
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,16 +14,14 @@ from PIL import Image
 from archspec.data.augmentation import TransformOptions
 from archspec.data.decode import mode_for
 from archspec.data.preprocessing import Preprocessing, preprocessing_for
-from archspec.errors import ArchspecError, DocumentError
+from archspec.errors import ArchspecError
 from archspec.offers import Offer
 from archspec.plugins import Plugins
 from archspec.spec.arch import InputSpec
-from archspec.spec.dump import data_to_yaml
-from archspec.spec.reader import Mapping as MapNode
-from archspec.spec.reader import read_text
-from archspec.spec.settings import read_settings
+from archspec.testing.bench import read_options
 from archspec.testing.cases import Document, Fault, Impossible
 from archspec.testing.choices import Dealer, Values, option_values
+from archspec.testing.randomness import random_states
 
 Operation = Callable[[Image.Image], Image.Image]
 
@@ -61,7 +59,7 @@ class TransformBench:
         """
         size, channels = document["input"]["size"], document["input"]["channels"]
         preprocessing = preprocessing_for(InputSpec(channels=channels, size=tuple(size)), 1.0, None, None)
-        options = self._read(document)
+        options = cast(TransformOptions, read_options(self.offer, document["augmentation"][0], self.plugins))
         transform, again = (_make(self.offer, options, preprocessing) for _ in range(2))
         try:
             copy = pickle.loads(pickle.dumps(transform))
@@ -74,17 +72,6 @@ class TransformBench:
             for other in (transform, again, copy):
                 if _apply(other, image, seed, disturbed=True).tobytes() != view.tobytes():
                     raise Fault("one seed of torch gives two images: it must depend on that and the image alone")
-
-    def _read(self, document: Document) -> TransformOptions:
-        entries = {key: value for key, value in document["augmentation"][0].items() if key != "type"}
-        node = read_text(data_to_yaml(entries) if entries else "{}", "recipe.yaml")
-        assert isinstance(node, MapNode)
-        try:
-            options: TransformOptions = read_settings(self.offer.options, node, self.plugins)
-        except DocumentError as error:
-            raise Impossible(error.message) from None
-        options.of(self.offer)
-        return options
 
 
 def _make(offer: Offer[Any], options: TransformOptions, preprocessing: Preprocessing) -> Operation:
@@ -102,7 +89,7 @@ def _apply(transform: Operation, image: Image.Image, seed: int, *, disturbed: bo
     if disturbed:
         np.random.seed(None)  # what a transform must not draw from
         random.seed()
-    before = np.random.get_state()[1].tobytes(), random.getstate()  # type: ignore[index]
+    before = random_states()
     given = image.tobytes()
     torch.default_generator.manual_seed(seed)
     view = transform(image)
@@ -110,7 +97,8 @@ def _apply(transform: Operation, image: Image.Image, seed: int, *, disturbed: bo
         raise Fault(f"it must return an image of Pillow's, not {type(view).__name__}")
     if image.tobytes() != given:
         raise Fault("it changes the image that it is given: it must return another one")
-    if (np.random.get_state()[1].tobytes(), random.getstate()) != before:  # type: ignore[index]
+    after = random_states()
+    if any(after[name] != before[name] for name in ("numpy", "Python")):
         raise Fault("it draws from numpy's or Python's random numbers: torch's are the only ones that are seeded")
     return view
 

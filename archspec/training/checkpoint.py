@@ -136,14 +136,29 @@ def _tensors(path: Path, manifest: Manifest) -> dict[str, Tensor]:
 
 
 def optimizer_tensors(optimizer: Optimizer, network: nn.Module) -> dict[str, Tensor]:
-    """The optimizer's state under the names of the parameters: `stem.conv.weight/momentum_buffer`."""
+    """The optimizer's state under the names of the parameters: `stem.conv.weight/momentum_buffer`.
+
+    Raises:
+        RunError: there is state that is no tensor, or not of a parameter: it would be lost.
+
+    """
     names = {id(parameter): name for name, parameter in network.named_parameters()}
-    return {
-        f"{names[id(parameter)]}/{key}": value
-        for parameter, state in optimizer.state.items()
-        for key, value in state.items()
-        if isinstance(value, Tensor)
-    }
+    tensors: dict[str, Tensor] = {}
+    for parameter, state in optimizer.state.items():
+        if id(parameter) not in names:
+            raise RunError(f"a checkpoint cannot hold {_state(optimizer)} of what is no parameter of the network")
+        for key, value in state.items():
+            name = f"{names[id(parameter)]}/{key}"
+            if isinstance(value, Tensor):
+                tensors[name] = value
+            elif value is not None:  # which is as good as no entry
+                what = f"{_state(optimizer)} '{name}', which is {type(value).__name__} and no tensor"
+                raise RunError(f"a checkpoint cannot hold {what}")
+    return tensors
+
+
+def _state(optimizer: Optimizer) -> str:
+    return f"{type(optimizer).__name__}'s state"
 
 
 def restore_optimizer(optimizer: Optimizer, network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
@@ -154,6 +169,12 @@ def restore_optimizer(optimizer: Optimizer, network: nn.Module, tensors: Mapping
 
     """
     parameters = dict(network.named_parameters())
+    counted_there = {
+        parameter
+        for group in optimizer.param_groups
+        if group.get("fused") or group.get("capturable")
+        for parameter in group["params"]
+    }
     for full_name, value in tensors.items():
         name, _, key = full_name.rpartition("/")
         if name not in parameters:
@@ -161,6 +182,8 @@ def restore_optimizer(optimizer: Optimizer, network: nn.Module, tensors: Mapping
         parameter = parameters[name]
         if value.shape == parameter.shape:  # laid out as the parameter is, which fused kernels need
             restored = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+        elif key == "step" and parameter not in counted_there:  # torch counts on the host, where reading it is free
+            restored = value.cpu().clone()
         else:  # a copy, since the file's own memory is mapped
             restored = value.to(parameter.device, copy=True)
         optimizer.state[parameter][key] = restored.detach()

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
@@ -34,13 +33,13 @@ class Trainer:
     optimizer: Optimizer
     schedule: Callable[[int], float]
     """The factor on the learning rate at a step."""
+    loss: Callable[[Tensor, Tensor], Tensor]
+    """Logits (B, classes), and labels (B,) or shares (B, classes) -> ()."""
     recipe: Recipe
     train_loader: Loader
     validation_loader: Loader
     normalize: Normalize
     mixing: Mixing
-    class_weights: Tensor | None
-    """Of each class in the loss, (classes,); None where all weigh alike."""
     dtype: torch.dtype | None
     """What a forward pass computes in; None is float32."""
     scaler: torch.amp.GradScaler
@@ -197,7 +196,7 @@ def _forward(trainer: Trainer, batch: Batch, number: int) -> tuple[Tensor, Tenso
     seed_generator(STEP, recipe.seed, epoch, number, device=normalize.device)  # for what the network draws
     with autocast(normalize.device, trainer.dtype):
         logits = (trainer.forward or trainer.network)(images)
-        loss = F.cross_entropy(logits, targets, weight=trainer.class_weights, label_smoothing=recipe.label_smoothing)
+        loss = trainer.loss(logits, targets)
     return logits.detach(), targets, loss
 
 

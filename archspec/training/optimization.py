@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -19,12 +20,8 @@ Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 def make_optimizer(recipe: Recipe, network: nn.Module) -> Optimizer:
-    """The recipe's optimizer over two groups: weights, which decay, and norms and biases, which do not."""
-    decay = getattr(recipe.optimizer, "weight_decay", 0.0)
-    weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]
-    others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
-    groups: list[dict[str, Any]] = [{"params": weights, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
-    groups = [group for group in groups if group["params"]]
+    """The recipe's optimizer over the network's groups."""
+    groups = group_parameters(network, getattr(recipe.optimizer, "weight_decay", 0.0))
     return cast(Optimizer, recipe.optimizer.offer.make(recipe.optimizer, groups))
 
 
@@ -62,13 +59,31 @@ def moving_average(network: nn.Module, decay: float) -> AveragedModel:
     return average
 
 
+def group_parameters(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Two groups: weights, which decay, and norms and biases, which do not."""
+    weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+    others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
+    groups = [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
+
+
 def learning_rate(recipe: Recipe, steps_per_epoch: int, total: int | None = None) -> Callable[[int], float]:
-    """The factor on each group's learning rate at a step: a line up over the warm-up, then the schedule.
+    """The factor on each group's learning rate at a step: a line up over the warm-up, the schedule, its last value.
 
     `total` is the number of steps; without it, those of the recipe's epochs. The warm-up takes a tenth of the run at
-    most, so that a short run has time left to learn.
+    most, and the cool-down half, so that a short run has time left to learn.
     """
-    total = total or recipe.epochs * steps_per_epoch
-    warmup = min(round(recipe.warmup_epochs * steps_per_epoch), total // 10)
-    schedule: Callable[[int], float] = recipe.schedule.offer.make(recipe.schedule, total - warmup)
-    return lambda step: (step + 1) / (warmup + 1) if step < warmup else schedule(step - warmup)
+    make, total = partial(recipe.schedule.offer.make, recipe.schedule), total or recipe.epochs * steps_per_epoch
+    epochs = recipe.warmup_epochs
+    if epochs is None:
+        epochs = 0.0 if make(total)(0) < 1 else 1.0  # a second rise before its own would only lose time
+    warmup = min(round(epochs * steps_per_epoch), total // 10)
+    steps = total - warmup - min(round(recipe.cooldown_epochs * steps_per_epoch), total // 2)
+    schedule: Callable[[int], float] = make(steps)
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return schedule(0) * (step + 1) / (warmup + 1)
+        return schedule(min(step - warmup, steps - 1))
+
+    return factor

@@ -62,11 +62,12 @@ class Recipe(Settings):
     """Batches in a step: their gradients are added up before the weights change."""
     optimizer: Annotated[Options, Offered("optimizers", default="adamw")]
     schedule: Annotated[Options, Offered("schedules", default="cosine")]
-    warmup_epochs: Annotated[float, Field(ge=0, le=1_000)] = 1.0
-    """Over which the learning rate rises in a line, before the schedule begins.
-    A tenth of the run at most."""
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """The share of a label's weight that is spread over all classes.  Szegedy et al. 2016."""
+    warmup_epochs: Annotated[float, Field(ge=0, le=1_000)] | None = None
+    """Over which the learning rate rises in a line to where the schedule begins; a tenth of the run at most.
+    Where nothing is said 1, or 0 before a schedule that rises by itself, such as `one-cycle`."""
+    cooldown_epochs: Annotated[float, Field(ge=0, le=100_000)] = 0.0
+    """At the end, over which the learning rate stays at the schedule's last; half of the run at most."""
+    loss: Annotated[Options, Offered("losses", default="cross-entropy")]
     augmentation: Augmentation
     """What training does to an image: a preset, or transforms in a row."""
     mixup: Annotated[float, Field(ge=0, le=100)] = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -209,12 +210,12 @@ def _trainer(run: Run, data: ImageData, network: Network, device: torch.device, 
         network=network,
         optimizer=make_optimizer(recipe, network),
         schedule=learning_rate(recipe, steps_an_epoch, total_steps),
+        loss=balanced_loss(recipe, data, device),
         recipe=recipe,
         train_loader=train_loader,
         validation_loader=validation_loader,
         normalize=normalize,
         mixing=_mixing(recipe, len(data.classes)),
-        class_weights=_class_weights(data, device) if recipe.class_balance == "loss" else None,
         dtype=dtype,
         scaler=torch.amp.GradScaler(device.type, enabled=dtype is torch.float16),
         total_steps=total_steps,
@@ -223,8 +224,13 @@ def _trainer(run: Run, data: ImageData, network: Network, device: torch.device, 
     )
 
 
-def _class_weights(data: ImageData, device: torch.device) -> Tensor:
-    return class_weights(data.splits[TRAIN].labels, len(data.classes)).to(device)
+def balanced_loss(recipe: Recipe, data: ImageData, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
+    """The recipe's loss; where it balances classes in it, with their weights."""
+    weights = None
+    if recipe.class_balance == "loss":
+        weights = class_weights(data.splits[TRAIN].labels, len(data.classes)).to(device)
+    loss: Callable[[Tensor, Tensor], Tensor] = recipe.loss.offer.make(recipe.loss, weights)
+    return loss
 
 
 def _mixing(recipe: Recipe, classes: int) -> Mixing:

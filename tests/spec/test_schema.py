@@ -77,11 +77,29 @@ RECIPES = {
     "augmentation: 3": False,
     "mixup: -1": False,
     "interpolation: nearest": False,
+    "loss: focal": True,
+    "loss: {type: bce, threshold: 0.2, sum_classes: true}": True,
+    "loss: {smoothing: 0}": True,
+    "loss: {type: focal, smoothing: 0.1}": False,
+    "loss: {type: bce, threshold: 1}": False,
+    "loss: hinge": False,
+    "label_smoothing: 0.1": False,
+    "optimizer: {type: adafactor, clip: 1, beta2_decay: -1}": True,
+    "optimizer: {type: rmsprop, momentum: 0, centered: true}": True,
+    "optimizer: {type: adafactor, clip: 0.5}": False,
+    "optimizer: {type: rmsprop, betas: [0.9, 0.99]}": False,
+    "schedule: {type: step, milestones: [0.3, 0.6, 0.9], gamma: 0.2}": True,
+    "schedule: {type: one-cycle, shape: linear}\nwarmup_epochs: 0\ncooldown_epochs: 2.5": True,
+    "schedule: {type: step, milestones: [30, 60]}": False,
+    "schedule: {type: step, milestones: []}": False,
+    "schedule: {type: polynomial, power: 0}": False,
+    "schedule: {type: one-cycle, shape: round}": False,
+    "cooldown_epochs: -1": False,
 }
 
 
 @pytest.mark.parametrize("text", RECIPES)
-def test_the_schema_and_load_recipe_agree_on_augmentation(text, tmp_path):
+def test_the_schema_and_load_recipe_agree(text, tmp_path):
     (tmp_path / "recipe.yaml").write_text(text)
     try:
         load_recipe(str(tmp_path / "recipe.yaml"), (), PLUGINS)

@@ -17,6 +17,9 @@ CHECKS = {
     "norms": archspec.testing.check_norm,
     "activations": archspec.testing.check_activation,
     "shortcuts": archspec.testing.check_shortcut,
+    "optimizers": archspec.testing.check_optimizer,
+    "schedules": archspec.testing.check_schedule,
+    "losses": archspec.testing.check_loss,
 }
 OFFERS = [(kind, name) for kind in CHECKS for name in PLUGINS.offers(kind)]
 

@@ -197,7 +197,7 @@ BROKEN = {
     "no-data": ("lambda options, seed: {}", "it opens as dict, not as archspec.data.ImageData"),
     "global-torch": ("global_torch", "opening it moves the global random numbers of torch"),
     "global-numpy": ("global_numpy", "opening it moves the global random numbers of numpy"),
-    "global-random": ("global_random", "opening it moves the global random numbers of random"),
+    "global-random": ("global_random", "opening it moves the global random numbers of Python"),
     "class-list": ("lambda o, s: sound(o, s, classes=['a', 'b', 'c'])", "its `classes` must be a tuple of names"),
     "class-numbers": ("lambda o, s: sound(o, s, classes=(0, 1, 2))", "its `classes` must be a tuple of names"),
     "one-class": ("lambda o, s: sound(o, s, classes=('a',))", "it has 1 classes, and a classifier needs two"),

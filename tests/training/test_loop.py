@@ -89,7 +89,7 @@ def test_an_epochs_figures_are_means_over_its_images(session_of):
 
 
 def test_the_network_learns_and_the_best_epoch_is_kept(session_of):
-    session = session_of("epochs=6", "batch_size=16", "label_smoothing=0")
+    session = session_of("epochs=6", "batch_size=16", "loss.smoothing=0")
     _, epochs = results(session)
     assert epochs[-1].train_loss < 0.6 * epochs[0].train_loss
     best = max(epochs, key=lambda epoch: (epoch.validation.top1, -epoch.validation.loss))

@@ -107,15 +107,21 @@ def test_class_weights_are_the_inverse_of_the_classes_images():
     assert weights[torch.from_numpy(labels)].mean() == pytest.approx(1.0)
 
 
-def test_a_balanced_loss_weighs_each_class(session_of, photos, tmp_path):
-    session = session_of("epochs=1", "batch_size=63", "class_balance=loss", "label_smoothing=0", "warmup_epochs=0")
-    session.trainer.class_weights = torch.tensor([1.0, 2.0, 5.0])
-    network, normalize = session.trainer.network, session.trainer.normalize
-    (batch,) = session.trainer.train_loader.epoch(0)
+def test_a_balanced_loss_weighs_each_class(session_of):
+    """With two thirds of two classes left out, a batch of the whole split has the loss that is calculated here."""
+    session = session_of("epochs=1", "batch_size=63", "class_balance=loss", "loss.smoothing=0", "warmup_epochs=0")
+    from archspec.training.session import balanced_loss
+
+    network, trainer = session.trainer.network, session.trainer
+    labels = trainer.train_loader.index.labels
+    labels[:14], labels[21:28] = 2, 2
+    trainer.loss = balanced_loss(session.run.recipe, session.data, torch.device("cpu"))
+    (batch,) = trainer.train_loader.epoch(0)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    log = F.log_softmax(network.train()(normalize(batch.images)), 1)
-    own = session.trainer.class_weights[batch.labels]
-    wanted = -(own * log[torch.arange(63), batch.labels]).sum() / own.sum()
+    log = F.log_softmax(network.train()(trainer.normalize(batch.images)), 1)
+    counts = batch.labels.bincount()
+    assert counts.tolist() == [7, 14, 42]
+    wanted = -(63 / (3 * counts[batch.labels]) * log[torch.arange(63), batch.labels]).mean()
     network.load_state_dict(before)
     (step,), _ = results(session)
     torch.testing.assert_close(step.loss, wanted.detach())

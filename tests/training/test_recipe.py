@@ -60,6 +60,10 @@ def test_an_unknown_recipe_is_an_error_that_guesses(plugins, tmp_path):
         ("recipe.optimizer.type=sdg", "unknown optimizer 'sdg'", "did you mean 'sgd'?"),
         ("recipe.optimizer=adamv", "unknown optimizer 'adamv'", "did you mean 'adamw'?"),
         ("recipe.schedule=cosin", "unknown schedule 'cosin'", "did you mean 'cosine'?"),
+        ("recipe.loss=focl", "unknown loss 'focl'", "did you mean 'focal'?"),
+        ("recipe.loss.smothing=0", "unknown key 'smothing'", "did you mean 'smoothing'?"),
+        ("recipe.loss.smoothing=1", "'loss.smoothing' must be less than 1.0, not 1", ""),
+        ("recipe.loss=3", "'loss' must name a loss, not 3", ""),
         ("recipe.epochs=0", "'epochs' must be at least 1, not 0", ""),
         ("recipe.optimizer.lr=fast", "'optimizer.lr' must be a number, not the text 'fast'", ""),
         ("recipe.precision=bf61", "must be 'auto', 'float32', 'bf16' or 'fp16'", "did you mean 'bf16'?"),
@@ -82,6 +86,23 @@ def test_every_fault_of_a_recipe_is_shown_with_line_and_column(tmp_path, plugins
     path.write_text("epochs: many\noptimizer:\n  type: sgd\n  momentun: 0.5\ncrop: 2\n")
     places = [(found.place.line, found.place.column) for found in faults(str(path), (), plugins)]
     assert places == [(1, 9), (4, 3), (5, 7)]
+
+
+def test_the_options_of_methods_are_wrong_at_their_places(tmp_path, plugins):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "optimizer: {type: adafactor, clip: 0.5}\nschedule: {type: step, milestones: [0.5, 30], gama: 0.1}\n"
+        "loss:\n  type: bce\n  threshold: 1\n  sum_classes: yes\ncooldown_epochs: -1\n"
+    )
+    found = [(fault.place.line, fault.place.column, fault.message) for fault in faults(str(path), (), plugins)]
+    assert found == [
+        (1, 36, "'optimizer.clip' must be at least 1.0, not 0.5"),
+        (2, 42, "'schedule.milestones[1]' must be less than 1.0, not 30"),
+        (2, 47, "unknown key 'gama'"),
+        (5, 14, "'loss.threshold' must be less than 1.0, not 1"),
+        (6, 16, "'loss.sum_classes' must be true or false, not the text 'yes'"),
+        (7, 18, "'cooldown_epochs' must be at least 0.0, not -1"),
+    ]
 
 
 def test_overrides_are_shared_out_by_their_prefix():
