@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ class TrainOptions:
     resume: str | None
     device: str
     workers: int | None
+    dry_run: bool
 
 
 @click.command()
@@ -52,6 +54,7 @@ class TrainOptions:
 @click.option("--lr", type=click.FloatRange(min=0, min_open=True), help="Learning rate at the schedule's peak.")
 @click.option("--seed", type=click.IntRange(min=0, max=2**31 - 1), help="Of everything random.")
 @click.option("--out", metavar="RUN", callback=not_empty, help="The run directory.  [default: runs/NAME-TIME]")
+@click.option("--dry-run", is_flag=True, help="Say what the run will be, from a few steps that are measured.")
 @click.option("--resume", metavar="RUN", callback=not_empty, help="Go on with a run from its last checkpoint.")
 @device_option
 @workers_option
@@ -77,7 +80,12 @@ def train(
     daily = {"epochs": epochs, "batch_size": batch_size, "optimizer.lr": lr, "seed": seed}
     flags = tuple(f"recipe.{key}={value}" for key, value in daily.items() if value is not None)
     options = TrainOptions(overrides=(*overrides, *flags), **rest)
+    if options.dry_run and options.resume is not None:
+        raise click.UsageError("--dry-run is for a new run: the one of --resume has begun.")
     session = _new(options, plugins) if options.resume is None else _resumed(options, options.resume, plugins)
+    if options.dry_run:
+        _foretell(session, as_json=as_json)
+        return
     speed = _run(session)
     if as_json:
         print_json(_document(session, speed))
@@ -104,7 +112,16 @@ def _new(options: TrainOptions, plugins: Plugins) -> Session:
     device = training.choose_device(options.device)
     fitted = training.fit_head(spec, data)
     session = training.new_session(
-        fitted, recipe, choice, data, plugins, out=out, command=sys.argv, device=device, workers=options.workers
+        fitted,
+        recipe,
+        choice,
+        data,
+        plugins,
+        out=out,
+        command=sys.argv,
+        device=device,
+        workers=options.workers,
+        measure=options.dry_run,
     )
     _say(introduce(session, spec.head.classes))
     return session
@@ -135,6 +152,20 @@ def _resumed(options: TrainOptions, path: str, plugins: Plugins) -> Session:
     _say(introduce(session, len(run.classes)))
     say("resumed", _place(session))
     return session
+
+
+def _foretell(session: Session, *, as_json: bool) -> None:
+    """Say what the run will be. Nothing is written."""
+    from archspec.report.forecast import describe_forecast
+    from archspec.training.preflight import epoch_seconds
+
+    forecast, trainer = session.forecast, session.trainer
+    assert forecast is not None, "a new session has a forecast"
+    _say(describe_forecast(session, forecast))
+    if as_json:
+        steps = {"steps": trainer.total_steps, "epochs": trainer.epochs, "steps_per_epoch": trainer.steps_per_epoch}
+        seconds = {"epoch_seconds": epoch_seconds(trainer, forecast)}
+        print_json({"dry_run": True, **steps, **dataclasses.asdict(forecast), **seconds})
 
 
 def _place(session: Session) -> str:

@@ -72,6 +72,12 @@ def rehearse(trainer: Trainer, folder: Path, steps: int = 1) -> Forecast:
     return forecast
 
 
+def epoch_seconds(trainer: Trainer, forecast: Forecast) -> float:
+    """Seconds of an epoch, with its share of the evaluations."""
+    evaluation = forecast.image_seconds * len(trainer.validation_loader.index) / trainer.recipe.evaluate_every
+    return forecast.step_seconds * trainer.steps_per_epoch + evaluation
+
+
 def _double(trainer: Trainer) -> Trainer:
     """A trainer of its own network and optimizer, at the beginning."""
     network = copy.deepcopy(trainer.network)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
@@ -27,8 +28,8 @@ Channels = Annotated[tuple[float, ...], Field(min_length=1, max_length=4)]
 class SizePart(Settings):
     """A part of the run, and the input that it trains on."""
 
-    until: Annotated[float, Field(gt=0, lt=1)]
-    """The share of the epochs after which the part ends."""
+    until: Annotated[float, Field(gt=0, le=1)]
+    """The share of the epochs after which the part ends; 1 is the whole run."""
     size: Annotated[int, Field(ge=8, le=8_192)]
     """Pixels of the shorter side; the spec's proportions are kept."""
 
@@ -174,6 +175,12 @@ def recipe_files() -> dict[str, Path]:
 def recipe_names() -> list[str]:
     """The recipes that come with archspec."""
     return list(recipe_files())
+
+
+def recipe_summary(path: Path) -> str:
+    """What a recipe's file says of itself: the comment that it begins with."""
+    lines = itertools.takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
+    return " ".join(line.lstrip("# ") for line in lines)
 
 
 def load_recipe(recipe: str, overrides: Iterable[str], plugins: Plugins) -> Recipe:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -39,10 +40,13 @@ from archspec.training.optimization import (
     moving_average,
     steps_per_epoch,
 )
+from archspec.training.preflight import Forecast, epoch_seconds, rehearse
 from archspec.training.recipe import DataChoice, Recipe
 from archspec.training.records import EpochMetrics, Manifest
 from archspec.training.run import Run, describe_run, lock_run, refuse_other_images
 
+_MEASURED = 4
+"""Steps that are timed where a run's length is asked for, the first of which is left out."""
 _PROBED = 20_000
 """So many images are opened before training, spread over the split: an error early is worth a second or two."""
 
@@ -63,6 +67,8 @@ class Session:
     """Held while the run is trained; None before a new run's directory is made."""
     notes: list[str] = field(default_factory=list)
     """What was noticed when the run was opened."""
+    forecast: Forecast | None = None
+    """What a new run will take; None for one that goes on."""
 
     @property
     def ended(self) -> bool:
@@ -129,24 +135,35 @@ def new_session(
     command: list[str],
     device: torch.device,
     workers: int | None,
+    measure: bool = False,
 ) -> Session:
-    """Begin a run. `spec` has the data's number of classes already.
+    """Begin a run. `spec` has the data's number of classes already. With `measure`, a few steps are timed.
 
     Raises:
         DataError: an image cannot be opened, or the data does not suit the network.
+        RunError: a batch fits no memory, its loss is not finite, or there is no room for checkpoints.
 
     """
     if recipe.on_corrupt == "error" and recipe.cache == "none":  # a cache opens every image anyway
         for split in (TRAIN, VALIDATION):
             probe(data.splits[split])
     threads = torch.get_num_threads()
-    steps = count_steps(recipe, len(data.splits[TRAIN]))
+    images = len(data.splits[TRAIN])
+    steps = count_steps(recipe, images)
     info = describe_run(
         data, recipe, spec, steps=steps, command=command, device=str(device), threads=threads, plugins=plugins
     )
     run = Run(out, spec, recipe, choice, info)
     seed_generator(INIT, recipe.seed)
-    return Session(run, data, _trainer(run, data, logits_network(spec), device, workers))
+    network = logits_network(spec)
+    trainer = _trainer(run, data, network, device, workers)
+    forecast = rehearse(trainer, out, steps=_MEASURED if measure or recipe.seconds else 1)
+    if recipe.seconds is not None:
+        per_epoch = steps_per_epoch(recipe, images)
+        epochs = max(1, int(recipe.seconds / epoch_seconds(trainer, forecast)))
+        run = dataclasses.replace(run, info=info.model_copy(update={"steps": epochs * per_epoch}))
+        trainer = _trainer(run, data, network, device, workers)
+    return Session(run, data, trainer, forecast=forecast)
 
 
 def resume_session(run: Run, data: ImageData, *, device: torch.device, workers: int | None) -> Session:

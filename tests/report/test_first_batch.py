@@ -38,8 +38,8 @@ def seen(monkeypatch):
     found = []
     call = FirstBatch.__call__
 
-    def keep(self, images, labels, step):
-        mixed = call(self, images, labels, step)
+    def keep(self, images, labels, epoch, number):
+        mixed = call(self, images, labels, epoch, number)
         found.append((mixed[0].clone(), mixed[1].clone(), self._session))
         return mixed
 

@@ -36,7 +36,7 @@ class Good:
         if result.step % self.options.every == 0:
             self.line(f"{result.step} {float(result.loss)}\\n")
     def epoch(self, result):
-        self.line(f"{result.epoch} {result.validation.top1}\\n")
+        self.line(f"{result.epoch} {result.validation and result.validation.top1}\\n")
     def close(self):
         self.begun = False
 

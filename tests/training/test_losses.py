@@ -178,8 +178,8 @@ def test_a_loss_is_as_exact_in_half_precision(batch, name):
 @pytest.mark.parametrize("loss", ["cross-entropy", "{type: bce, threshold: 0.2}", "{type: focal, gamma: 1.5}"])
 @pytest.mark.parametrize("mixing", ["mixup=0", "mixup=0.5"])
 def test_a_network_learns_with_every_loss(session_of, loss, mixing):
+    from archspec.training.keeping import fit
     from archspec.training.loop import EpochResult
-    from archspec.training.session import fit
 
     session = session_of("epochs=6", "batch_size=16", f"loss={loss}", mixing)
     epochs = [result for result in fit(session) if isinstance(result, EpochResult)]

@@ -13,8 +13,8 @@ from archspec.errors import RunError
 from archspec.plugins import Plugins
 from archspec.spec.settings import default_options
 from archspec.training.checkpoint import optimizer_tensors, restore_optimizer
-from archspec.training.optimization import group_parameters, make_optimizer
 from archspec.training.keeping import fit
+from archspec.training.optimization import group_parameters, make_optimizer
 
 PLUGINS = Plugins(installed=False)
 EVERY = {
@@ -185,16 +185,16 @@ def test_a_run_resumed_halfway_ends_with_the_same_bits(spec_file, photos, tmp_pa
     settings = ["train", str(spec_file), "--data", f"imagefolder:{photos}", "--epochs", "6", "--batch-size", "21"]
     settings += ["--set", f"recipe.optimizer={EVERY[name]}", "--set", f"recipe.precision={precision}", "--workers", "0"]
     assert archspec_run([*settings, "--out", str(tmp_path / "whole")]) == 0
-    from archspec.training import session
+    from archspec.training import keeping
 
-    keep = session._keep
+    keep = keeping._keep_epoch
 
     def killed(running, result):
         keep(running, result)
         if result.epoch == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(session, "_keep", killed)
+    monkeypatch.setattr(keeping, "_keep_epoch", killed)
     assert archspec_run([*settings, "--out", str(tmp_path / "run")]) == 130
     monkeypatch.undo()
     assert archspec_run(["train", "--resume", str(tmp_path / "run"), "--workers", "0"]) == 0

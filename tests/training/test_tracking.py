@@ -131,7 +131,7 @@ def test_a_tracker_that_raises_is_named_once_and_the_run_goes_on(new, told, modu
         f"the tracker 'log' of {module} fails, and the run goes on without it: ValueError: {fails}"
     )
     assert f"{module}.py:17 raised it" in warning
-    assert session.trainer.epoch == 2
+    assert session.trainer.progress.epoch == 2
     assert [entry[1] for entry in told if entry[0] == "other"].count("step") == 8
     own = [entry[1] for entry in told if entry[0] == "log"]
     assert own.count(fails) == (2 if fails == "close" else 1)
