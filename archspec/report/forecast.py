@@ -24,17 +24,17 @@ def describe_forecast(session: Session, forecast: Forecast) -> Iterator[Line]:
     every = trainer.recipe.evaluate_every
     after = "each epoch" if every == 1 else f"every {every} epochs"
     yield "steps", f"{trainer.total_steps:,}: {epochs}; evaluation of {plural(images, 'image')} after {after}"
+    if trainer.recipe.sizes:
+        parts = (f"{part.size} px up to {part.until:.0%} of the run" for part in trainer.recipe.sizes)
+        yield "inputs", f"{', '.join(parts)}; {min(session.run.info.preprocessing.size)} px in evaluation"
     yield from _describe_groups(trainer)
     yield from _plot_rate(trainer)
     free = f" of {forecast.memory_free / 1e9:.1f} GB free" if forecast.memory_free is not None else ""
     yield "memory", f"{forecast.memory / 1e9:.2f} GB{free}, of weights, optimizer, gradients and a batch"
     yield "disk", f"{forecast.disk / 1e9:.2f} GB of {forecast.disk_free / 1e9:.1f} GB free, of checkpoints"
     epoch = epoch_seconds(trainer, forecast)
-    step = f"{forecast.step_seconds:.3g} s a step"
-    yield (
-        "time",
-        f"{step}, {show_time(epoch)} an epoch, {show_time(epoch * trainer.epochs)} in all, images read in time",
-    )
+    lasts = f"{show_time(epoch)} an epoch, {show_time(epoch * trainer.epochs)} in all"
+    yield "time", f"{forecast.step_seconds:.3g} s a step, {lasts}, where images are read in time"
 
 
 def _describe_groups(trainer: Trainer) -> Iterator[Line]:

@@ -94,13 +94,13 @@ def _double(trainer: Trainer) -> Trainer:
 
 
 def _time_step(double: Trainer, batch: Batch) -> float:
-    """Seconds of a step of the whole of its batches."""
+    """Seconds of a step; of the batches that it adds up, one is measured."""
     double.network.train()
     began = time.perf_counter()
-    double.pending.append(train_step(double, [batch] * double.recipe.accumulate))
+    double.pending.append(train_step(double, [batch]))
     double.settle()  # which waits for the device, and refuses a loss that is not finite
     double.progress = Progress()
-    return time.perf_counter() - began
+    return (time.perf_counter() - began) * double.recipe.accumulate
 
 
 def _time_evaluation(double: Trainer, batch: Batch) -> float:

@@ -153,7 +153,7 @@ FAULTS = {
     "Elsewhere": r"it writes 'figures.csv' beside the folder that is its own, 'Elsewhere'",
     "DrawsFromTorch": r"following a run moves the global random numbers of torch",
     "DrawsFromNumpy": r"following a run moves the global random numbers of numpy",
-    "DrawsFromPython": r"following a run moves the global random numbers of random",
+    "DrawsFromPython": r"following a run moves the global random numbers of Python",
     "Keeps": r"it still holds tensors of an epoch's steps",
     "Changes": r"it changes a tensor of a step",
     "Prints": r"it prints on standard output, which is for `--json`: 'epoch 1'",
