@@ -43,6 +43,7 @@ class TrainOptions:
     device: str
     workers: int | None
     dry_run: bool
+    other_versions: bool
 
 
 @click.command()
@@ -56,6 +57,7 @@ class TrainOptions:
 @click.option("--out", metavar="RUN", callback=not_empty, help="The run directory.  [default: runs/NAME-TIME]")
 @click.option("--dry-run", is_flag=True, help="Say what the run will be, from a few steps that are measured.")
 @click.option("--resume", metavar="RUN", callback=not_empty, help="Go on with a run from its last checkpoint.")
+@click.option("--other-versions", is_flag=True, help="With --resume: go on with other versions of packages or plugins.")
 @device_option
 @workers_option
 @set_option
@@ -82,6 +84,8 @@ def train(
     options = TrainOptions(overrides=(*overrides, *flags), **rest)
     if options.dry_run and options.resume is not None:
         raise click.UsageError("--dry-run is for a new run: the one of --resume has begun.")
+    if options.other_versions and options.resume is None:
+        raise click.UsageError("--other-versions is for a run that goes on: give --resume too.")
     session = _new(options, plugins) if options.resume is None else _resumed(options, options.resume, plugins)
     if options.dry_run:
         _foretell(session, as_json=as_json)
@@ -129,11 +133,13 @@ def _new(options: TrainOptions, plugins: Plugins) -> Session:
 
 def _resumed(options: TrainOptions, path: str, plugins: Plugins) -> Session:
     """The session of a run directory. Settings given again must be those of the run."""
-    from archspec.training.changes import refuse_changes
+    from archspec.training.changes import refuse_changes, refuse_other_code
     from archspec.training.recipe import load_data, load_training, split_overrides
     from archspec.training.run import open_run
 
     run = open_run(Path(path), plugins)
+    if not options.other_versions:
+        refuse_other_code(run, plugins)
     if options.out is not None and Path(options.out).resolve() != run.path.resolve():
         raise RunError(f"`--resume {path}` goes on in its own directory, not in '{options.out}'")
     of_spec, _, of_data = split_overrides(options.overrides)

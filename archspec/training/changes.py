@@ -1,4 +1,4 @@
-"""A resumed run is the same run: settings given again must be the settings it has."""
+"""A resumed run is the same run: its settings, and the code that it runs on."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import Any
 
 from archspec.errors import RunError
 from archspec.offers import Settings
+from archspec.plugins import Plugins
 from archspec.spec.dump import to_data
 from archspec.training.recipe import Recipe
-from archspec.training.run import Run
+from archspec.training.run import Run, installed_versions, outside_plugins
 
 
 def refuse_changes(run: Run, *given: Settings) -> None:
@@ -26,6 +27,31 @@ def refuse_changes(run: Run, *given: Settings) -> None:
                 f"the run '{run.path}' has another setting: {prefix}{path} is {before} there, and {now} here",
                 help="leave it out to go on with the run, or start a new run with another `--out`",
             )
+
+
+_DECIDING = ("archspec", "torch", "torchvision", "pillow")
+"""The packages whose versions can change what a step computes."""
+
+
+def refuse_other_code(run: Run, plugins: Plugins) -> None:
+    """Compare the versions that a run was begun with, of packages and plugins, with those that are installed.
+
+    Raises:
+        RunError: they differ; it names all differences.
+
+    """
+    now, before = installed_versions(), run.info.versions
+    pairs = [(f"{name} {before[name]}", f"{name} {now[name]}") for name in _DECIDING if before.get(name) != now[name]]
+    there, here = set(run.info.plugins), set(outside_plugins(plugins))
+    gone, new = sorted(there - here), sorted(here - there)
+    if not (pairs or gone or new):
+        return
+    had = ", ".join([old for old, _ in pairs] + gone) or "no such plugin"
+    has = ", ".join([now for _, now in pairs] + new) or "none of them"
+    raise RunError(
+        f"the run '{run.path}' was begun with {had}; here is {has}",
+        help="install what it was begun with, or go on with `--other-versions`: its last bits may then be others",
+    )
 
 
 def _differences(ours: Any, theirs: Any, path: str = "") -> list[tuple[str, Any, Any]]:

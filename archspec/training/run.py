@@ -156,14 +156,12 @@ def describe_run(
         DataError: the recipe's mean or std does not suit the network's input.
 
     """
-    packages = {package: _version(package) for package in _PACKAGES}
     splits = {name: SplitRecord(images=len(i), sha256=i.fingerprint()) for name, i in data.splits.items()}
-    outside = tuple(plugin.origin for plugin in plugins.plugins if plugin.distribution != "archspec")
     return RunInfo(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         command=tuple(command),
-        versions={"archspec": _version("archspec-nn"), "python": platform.python_version(), **packages},
-        plugins=outside,
+        versions=installed_versions(),
+        plugins=outside_plugins(plugins),
         platform=platform.platform(),
         device=device,
         threads=threads,
@@ -256,6 +254,17 @@ def refuse_other_images(run: Run, data: ImageData, splits: Iterable[str]) -> Non
             message = f"the {name} split is not the one that '{run.path}' was trained with: {before.images:,} images"
             help = "its splits are drawn from one folder; name other images with --data" if data.drawn else None
             raise DataError(f"{message} then, {len(now):,} now, or others", file=data.root, help=help)
+
+
+def installed_versions() -> dict[str, str]:
+    """Of archspec, Python, and the packages that decide what a run computes."""
+    packages = {package: _version(package) for package in _PACKAGES}
+    return {"archspec": _version("archspec-nn"), "python": platform.python_version(), **packages}
+
+
+def outside_plugins(plugins: Plugins) -> tuple[str, ...]:
+    """The plugins that do not come with archspec, with their versions."""
+    return tuple(plugin.origin for plugin in plugins.plugins if plugin.distribution != "archspec")
 
 
 def _version(package: str) -> str:

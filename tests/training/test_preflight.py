@@ -92,8 +92,11 @@ def test_a_dry_run_tells_and_writes_nothing(cli_run, spec_file, photos, tmp_path
     assert "weight decay 0.05" in said
     assert "█" in said
     assert not out.exists()
-    code, _, said = cli_run("train", "--resume", out, "--dry-run")
-    assert code == 2
+
+
+def test_flags_that_would_do_nothing_are_refused(cli_run, spec_file, tmp_path):
+    assert cli_run("train", "--resume", tmp_path / "run", "--dry-run")[0] == 2
+    assert cli_run("train", spec_file, "--other-versions")[0] == 2
 
 
 @pytest.fixture

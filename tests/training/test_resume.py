@@ -1,5 +1,6 @@
 """A run that was killed and resumed is the run that was not killed, bit for bit."""
 
+import json
 import os
 import shutil
 import signal
@@ -187,3 +188,27 @@ def test_another_place_to_write_to_is_refused(uninterrupted, tmp_path, train):
     code, said, _ = train("--resume", uninterrupted, "--out", tmp_path / "other")
     assert code == 1
     assert str(tmp_path / "other") in said
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("torch", "2.10.0", "was begun with torch 2.10.0; here is torch "),
+        ("pillow", "12.2.0", "was begun with pillow 12.2.0; here is pillow "),
+        (None, ["archspec-ghost 0.1"], "was begun with archspec-ghost 0.1; here is none of them"),
+    ],
+)
+def test_other_versions_are_refused_unless_told(uninterrupted, tmp_path, train, key, value, said):
+    run = tmp_path / "run"
+    shutil.copytree(uninterrupted, run)
+    info = json.loads((run / "run.json").read_text())
+    if key is None:
+        info["plugins"] = value
+    else:
+        info["versions"][key] = value
+    (run / "run.json").write_text(json.dumps(info))
+    code, message, _ = train("--resume", run)
+    assert code == 1
+    assert said in message
+    assert "--other-versions" in message
+    assert train("--resume", run, "--other-versions")[0] == 0
