@@ -10,9 +10,12 @@ import torch.nn.functional as F
 
 from archspec.data.randomness import balanced_order
 from archspec.errors import DocumentError, RunError
-from archspec.training.keeping import fit
-from archspec.training.loop import EpochResult, StepResult
+from archspec.training import loop
+from archspec.training.checkpoint import read_checkpoint
+from archspec.training.keeping import fit, save
+from archspec.training.loop import EpochResult, StepResult, train_step
 from archspec.training.optimization import class_weights, moving_average
+from archspec.training.run import create_run
 
 WITHOUT_BATCH_NORM = ("defaults.norm={type: group, groups: 4}",)
 
@@ -177,9 +180,7 @@ def test_a_run_that_gets_no_better_ends_early(session_of):
     for group in session.trainer.optimizer.param_groups:
         group["lr"] = 0.0
     session.trainer.peak_lrs = [0.0, 0.0]
-    losses = iter([3.0, 2.0, 2.5, 2.0, 4.0, 1.0])
-    from archspec.training import loop
-
+    losses = iter([3.0, 3.5, 2.0, 2.5, 2.0, 4.0, 1.0])
     evaluate = loop.evaluate
 
     def told(*arguments):
@@ -191,8 +192,8 @@ def test_a_run_that_gets_no_better_ends_early(session_of):
         _, epochs = results(session)
     finally:
         loop.evaluate = evaluate
-    assert len(epochs) == 5
-    assert session.best.epoch == 2
+    assert len(epochs) == 6
+    assert session.best.epoch == 3
     assert session.ended
     assert not session.trainer.finished
 
@@ -231,3 +232,39 @@ def test_a_wrong_setting_is_told(recipe, overrides, said):
     with pytest.raises(DocumentError) as caught:
         recipe(*overrides)
     assert said in caught.value.render()
+
+
+def test_a_checkpoint_counts_the_steps_that_nobody_looked_at_yet(session_of):
+    """On a GPU, losses are looked at once in twenty steps."""
+    session = session_of("epochs=1", "batch_size=16")
+    create_run(session.run)
+    trainer = session.trainer
+    trainer.network.train()
+    batches = trainer.train_loader.epoch(0)
+    trainer.pending += [train_step(trainer, [next(batches)]) for _ in range(3)]
+    assert trainer.progress.images == 0
+    save(session)
+    kept = read_checkpoint(session.run.last)[0].progress
+    assert (kept.images, kept.step, kept.batch) == (48, 3, 3)
+    assert kept.loss > 0
+
+
+def test_a_run_killed_in_its_last_evaluation_evaluates_when_it_goes_on(train, spec_file, photos, tmp_path, monkeypatch):
+    arguments = [spec_file, "--data", f"imagefolder:{photos}", "--epochs", 2, "--set", "recipe.checkpoint_steps=1"]
+    assert train(*arguments, "--out", tmp_path / "whole")[0] == 0
+    evaluate, calls = loop.evaluate, []
+
+    def die(*given):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return evaluate(*given)
+
+    monkeypatch.setattr(loop, "evaluate", die)
+    assert train(*arguments, "--out", tmp_path / "run")[0] == 130
+    monkeypatch.undo()
+    code, said, document = train("--resume", tmp_path / "run")
+    assert code == 0, said
+    assert document["epochs"] == 2
+    for name in ("metrics.jsonl", "checkpoints/last/model.safetensors"):
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
