@@ -1,7 +1,8 @@
-"""Training throughput against loops written by hand over torchvision's resnet18, on the same images.
+"""Training throughput against loops over torchvision's and timm's resnet18, on the same images.
 
 The loops are what a good script has: torchvision's ImageFolder, RandomResizedCrop, flip, ToTensor and Normalize in a
-DataLoader with persistent workers, SGD with momentum; once with channels_last and once without. Each round gives each
+DataLoader with persistent workers, SGD with momentum; once with channels_last and once without. timm's has its loader,
+transforms, loss and optimizer, as its own train script sets them. Each round gives each
 loop the same number of steps in turn, in one process; ratios are of the medians.
 
     python benchmarks/training.py --data imagefolder:./data [--size 128] [--batch 32] [--steps 12] [--rounds 5]
@@ -14,6 +15,7 @@ import os
 import statistics
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line sets it; here for every loop alike
 
@@ -23,55 +25,62 @@ import torchvision
 from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
-import archspec
-from archspec.data.loader import Loader
 from archspec.data.machine import default_workers
-from archspec.data.mixing import Mixing
-from archspec.data.transforms import Normalize, TrainTransform
 from archspec.plugins import default_plugins
 from archspec.spec.load import load_spec
-from archspec.training.loop import Trainer, train_epoch
-from archspec.training.optimization import learning_rate, make_optimizer
+from archspec.training.loop import StepResult, train
 from archspec.training.recipe import choose_data, load_recipe
+from archspec.training.session import fit_head, new_session
 
 
 def archspec_loop(options: argparse.Namespace) -> Iterator[int]:
-    """Archspec's own loop; yields the images of each step."""
+    """Archspec's own run, as `archspec train` makes it; yields the images of each step."""
     plugins = default_plugins()
-    recipe = load_recipe(
-        "default", [f"recipe.batch_size={options.batch}", "recipe.optimizer={type: sgd, lr: 0.01}"], plugins
-    )
+    overrides = [f"recipe.batch_size={options.batch}", "recipe.optimizer={type: sgd, lr: 0.01}", "recipe.epochs=10000"]
+    overrides.append("recipe.evaluate_every=10000")  # steps alone are compared
+    recipe = load_recipe("default", overrides, plugins)
     choice = choose_data(options.data, [], plugins)
     data = choice.data.offer.make(choice.data, 0)
-    overrides = [f"input.size={options.size}", f"head.classes={len(data.classes)}"]
-    spec = load_spec("resnet18", overrides, plugins=plugins)
-    network = archspec.build_network(spec).to(memory_format=torch.channels_last)
-    preprocessing = recipe.preprocessing(spec.input)
-    transform = TrainTransform(preprocessing, recipe.augmentation)
-    loader = Loader(
-        data.splits["train"],
-        preprocessing.reading,
-        transform,
-        batch_size=options.batch,
-        shuffle=True,
-        workers=options.workers,
-    )
-    trainer = Trainer(
-        network=network,
-        optimizer=make_optimizer(recipe, network),
-        schedule=learning_rate(recipe, len(loader)),
-        recipe=recipe,
-        train_loader=loader,
-        validation_loader=loader,
-        normalize=Normalize(preprocessing, torch.device("cpu")),
-        mixing=Mixing(0, 0, 1, classes=len(data.classes), seed=0),
-        dtype=None,
-        scaler=torch.amp.GradScaler("cpu", enabled=False),
-    )
-    while True:
-        for result in train_epoch(trainer):
+    spec = fit_head(load_spec("resnet18", [f"input.size={options.size}"], plugins=plugins), data)
+    place = {"out": Path("no run is written"), "command": [], "device": torch.device("cpu")}
+    session = new_session(spec, recipe, choice, data, plugins, workers=options.workers, **place)  # type: ignore[arg-type]
+    for result in train(session.trainer):
+        if isinstance(result, StepResult):
             yield result.images
-        trainer.epoch += 1
+
+
+def timm_loop(options: argparse.Namespace) -> Iterator[int]:
+    """A loop of timm's parts, with the settings that its own train script has where nothing is said."""
+    from timm import create_model
+    from timm.data import create_dataset, create_loader
+    from timm.loss import LabelSmoothingCrossEntropy
+    from timm.optim import create_optimizer_v2
+
+    images = create_dataset("", root=f"{options.data.partition(':')[2]}/train", is_training=True)
+    loader = create_loader(
+        images,
+        input_size=(3, options.size, options.size),
+        batch_size=options.batch,
+        is_training=True,
+        hflip=0.5,
+        color_jitter=0.4,
+        interpolation="random",
+        num_workers=options.workers,
+        use_prefetcher=False,
+        persistent_workers=options.workers > 0,
+        pin_memory=False,
+    )
+    network = create_model("resnet18", num_classes=len(images.reader.class_to_idx)).train()
+    optimizer = create_optimizer_v2(network, opt="sgd", lr=0.01, weight_decay=2e-5, momentum=0.9)
+    loss_of = LabelSmoothingCrossEntropy(0.1)
+    while True:
+        for batch, labels in loader:
+            loss = loss_of(network(batch), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            loss.item()
+            yield len(labels)
 
 
 def torchvision_loop(options: argparse.Namespace, memory_format: torch.memory_format) -> Iterator[int]:
@@ -117,6 +126,7 @@ def main() -> None:
         "archspec": archspec_loop(options),
         "channels_last": torchvision_loop(options, torch.channels_last),
         "plain": torchvision_loop(options, torch.contiguous_format),
+        "timm": timm_loop(options),
     }
     speeds: dict[str, list[float]] = {name: [] for name in loops}
     for number in range(options.rounds + 1):  # the first round warms up
@@ -129,7 +139,7 @@ def main() -> None:
                 speeds[name].append(images / (time.perf_counter() - began))
         if number:
             print("  ".join(f"{name} {taken[-1]:.1f}" for name, taken in speeds.items()), flush=True)
-    for name in ("channels_last", "plain"):
+    for name in ("channels_last", "plain", "timm"):
         ratios = [mine / theirs for mine, theirs in zip(speeds["archspec"], speeds[name], strict=True)]
         print(
             f"archspec {statistics.median(speeds['archspec']):.1f} images/s, {name} "
