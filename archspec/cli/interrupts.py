@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
-
-from archspec.cli.output import say
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -15,9 +14,9 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Interrupts:
     """Waits for a signal. Use it as a context; `received` is the signal's number, or None."""
 
-    def __init__(self, promise: str) -> None:
-        self.promise = promise
-        """What is said at the first signal."""
+    def __init__(self, answer: Callable[[], None]) -> None:
+        self.answer = answer
+        """What is done at the first signal: it says that it was heard."""
         self.received: int | None = None
         self._before: dict[int, Any] = {}
 
@@ -39,7 +38,7 @@ class Interrupts:
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self.received is None:
             self.received = number
-            say("", self.promise)
+            self.answer()
         elif number == signal.SIGINT:
             raise KeyboardInterrupt
         else:

@@ -195,9 +195,8 @@ def _run(session: Session) -> float | None:
         say("complete", f"the run ended after {plural(session.trainer.progress.epoch, 'epoch')}")
         return None
     epochs: list[EpochResult] = []
-    promise = "interrupted: this step is the last, and is kept; a second time ends at once"
     try:
-        with Interrupts(promise) as interrupts, watch(session) as tell:
+        with watch(session) as (tell, note), Interrupts(lambda: note(_HEARD)) as interrupts:
             for result in fit(session, stop=lambda: interrupts.received is not None):
                 tell(result)
                 if isinstance(result, EpochResult):
@@ -210,6 +209,9 @@ def _run(session: Session) -> float | None:
         raise Exit(interrupts.exit_code)
     _conclude(session, epochs)
     return sum(result.images_per_second for result in epochs) / len(epochs)
+
+
+_HEARD = f"{'':9} interrupted: this step is kept, and is the last; again ends at once"
 
 
 def _say_kept(session: Session) -> None:

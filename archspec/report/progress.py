@@ -71,6 +71,10 @@ class TrainingProgress:
         self._print(_describe_epoch(self._name(epoch.epoch), epoch, best=best, width=width))
         self._shown = time.monotonic()
 
+    def note(self, line: str) -> None:
+        """Print a line above the live ones."""
+        self._print(line)
+
     def warn(self, message: str) -> None:
         """Print a warning."""
         self._print(f"warning: {message}")

@@ -13,8 +13,8 @@ from archspec.training.tracking import Trackers
 
 
 @contextmanager
-def watch(session: Session) -> Iterator[Callable[[StepResult | EpochResult], None]]:
-    """A context around a run, which gives the function to call with each of its results.
+def watch(session: Session) -> Iterator[tuple[Callable[[StepResult | EpochResult], None], Callable[[str], None]]]:
+    """A context around a run: a function to call with each of its results, and one that prints a line.
 
     Raises:
         ArchspecError: a tracker of the recipe cannot be made.
@@ -32,4 +32,4 @@ def watch(session: Session) -> Iterator[Callable[[StepResult | EpochResult], Non
                 screen.step(result)
             trackers.tell(result)
 
-        yield tell
+        yield tell, screen.note

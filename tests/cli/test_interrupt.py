@@ -54,7 +54,7 @@ def test_a_run_interrupted_after_its_first_checkpoint_can_be_resumed(start, cli,
     assert f"archspec train --resume {run}" in err
     said = [line.strip() for line in err.splitlines() if line.strip().startswith("interrupted")]
     assert [line.partition(" archspec")[0] for line in said] == [
-        "interrupted: this step is the last, and is kept; a second time ends at once",
+        "interrupted: this step is kept, and is the last; again ends at once",
         "interrupted; go on with:",
     ]
     result = cli("train", "--resume", run, "--workers", 0, "--json")
@@ -75,7 +75,7 @@ def test_the_step_under_way_is_finished_and_kept(start, cli, spec_file, photos, 
         _, err = process.communicate(timeout=30)
     assert process.returncode == code
     assert "Traceback" not in err
-    assert "this step is the last, and is kept" in err
+    assert "this step is kept, and is the last" in err
     assert f"archspec train --resume {run}" in err
     assert cli("train", "--resume", run, "--workers", 0).code == 0
     for name in ("checkpoints/last/model.safetensors", "checkpoints/last/training.safetensors", "metrics.jsonl"):
