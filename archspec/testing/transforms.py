@@ -102,7 +102,7 @@ def _apply(transform: Operation, image: Image.Image, seed: int, *, disturbed: bo
     if disturbed:
         np.random.seed(None)  # what a transform must not draw from
         random.seed()
-    before = np.random.get_state()[1].tobytes(), random.getstate()  # type: ignore[index]
+    before = _states()
     given = image.tobytes()
     torch.default_generator.manual_seed(seed)
     view = transform(image)
@@ -110,9 +110,15 @@ def _apply(transform: Operation, image: Image.Image, seed: int, *, disturbed: bo
         raise Fault(f"it must return an image of Pillow's, not {type(view).__name__}")
     if image.tobytes() != given:
         raise Fault("it changes the image that it is given: it must return another one")
-    if (np.random.get_state()[1].tobytes(), random.getstate()) != before:  # type: ignore[index]
+    if _states() != before:
         raise Fault("it draws from numpy's or Python's random numbers: torch's are the only ones that are seeded")
     return view
+
+
+def _states() -> tuple[object, ...]:
+    """Of numpy's and Python's generators. numpy's is a block of numbers, and a place in it."""
+    numpy = np.random.get_state(legacy=False)
+    return numpy["state"]["key"].tobytes(), numpy["state"]["pos"], random.getstate()
 
 
 def _refuse_view(view: Image.Image, image: Image.Image, preprocessing: Preprocessing | None) -> None:
