@@ -196,7 +196,7 @@ def _run(session: Session) -> float | None:
         return None
     epochs: list[EpochResult] = []
     try:
-        with watch(session) as (tell, note), Interrupts(lambda: note(_HEARD)) as interrupts:
+        with watch(session) as (tell, notice), Interrupts(lambda: notice(_HEARD)) as interrupts:
             for result in fit(session, stop=lambda: interrupts.received is not None):
                 tell(result)
                 if isinstance(result, EpochResult):
@@ -211,7 +211,7 @@ def _run(session: Session) -> float | None:
     return sum(result.images_per_second for result in epochs) / len(epochs)
 
 
-_HEARD = f"{'':9} interrupted: this step is kept, and is the last; again ends at once"
+_HEARD = "interrupted: this step is kept, and is the last; again ends at once"
 
 
 def _say_kept(session: Session) -> None:

@@ -35,6 +35,8 @@ class RunView:
     """An epoch, and its validation accuracy."""
     measured: int = 0
     """The last epoch whose validation is done."""
+    notice: str = ""
+    """What stands in the place of the results, once there is something to say."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         step, width = self.figures.step, options.max_width
@@ -43,7 +45,7 @@ class RunView:
             return
         yield from self._position(step, console, options)
         yield Segment.line()
-        yield _text(self._results(step, width - _ECHO, ASCII if options.ascii_only else BLOCKS))
+        yield _text(self.notice or self._results(step, width - _ECHO, ASCII if options.ascii_only else BLOCKS))
 
     def _position(self, step: StepResult, console: Console, options: ConsoleOptions) -> RenderResult:
         """Epoch, bar, step and the time that is left."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -71,9 +73,15 @@ class TrainingProgress:
         self._print(_describe_epoch(self._name(epoch.epoch), epoch, best=best, width=width))
         self._shown = time.monotonic()
 
-    def note(self, line: str) -> None:
-        """Print a line above the live ones."""
-        self._print(line)
+    def notice(self, text: str) -> None:
+        """Show a sentence from within a signal's handler, where hardly anything may be called.
+
+        The thread that draws shows it; without one, it goes to standard error past all buffers.
+        """
+        self._view.notice = text
+        if not self.live:
+            with contextlib.suppress(OSError, ValueError):  # a stream without a file has no number
+                os.write(self.console.file.fileno(), f"{'':10}{text}\n".encode())
 
     def warn(self, message: str) -> None:
         """Print a warning."""

@@ -14,7 +14,7 @@ from archspec.training.tracking import Trackers
 
 @contextmanager
 def watch(session: Session) -> Iterator[tuple[Callable[[StepResult | EpochResult], None], Callable[[str], None]]]:
-    """A context around a run: a function to call with each of its results, and one that prints a line.
+    """A context around a run: a function to call with each of its results, and one that shows a sentence.
 
     Raises:
         ArchspecError: a tracker of the recipe cannot be made.
@@ -32,4 +32,4 @@ def watch(session: Session) -> Iterator[tuple[Callable[[StepResult | EpochResult
                 screen.step(result)
             trackers.tell(result)
 
-        yield tell, screen.note
+        yield tell, screen.notice

@@ -49,7 +49,7 @@ def test_a_run_interrupted_after_its_first_checkpoint_can_be_resumed(start, cli,
     with start("train", spec_file, *arguments) as process:
         wait_until((run / "checkpoints/last/manifest.json").exists, process)
         err = interrupt(process)
-    assert process.returncode == 130
+    assert process.returncode == 130, err
     assert "Traceback" not in err
     assert f"archspec train --resume {run}" in err
     said = [line.strip() for line in err.splitlines() if line.strip().startswith("interrupted")]

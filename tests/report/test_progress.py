@@ -417,3 +417,15 @@ def test_a_resumed_run_knows_its_best_epoch(show, clock):
         clock.now += 1
         shown.step(step(8, 3))
         assert "best 75.0% in epoch 7" in look(shown)[1]
+
+
+def test_a_notice_is_drawn_by_the_thread_or_written_past_all_buffers(show, tmp_path):
+    shown = show(60)
+    with shown:
+        shown.step(step(1, 3))
+        shown.notice("interrupted: this step is kept")
+        shown._screen.refresh()
+        assert screen(shown.stream.getvalue())[-1].rstrip() == "interrupted: this step is kept"
+    with (tmp_path / "told").open("w") as stream:
+        progress.TrainingProgress(1, Console(file=stream, width=60)).notice("interrupted")
+        assert (tmp_path / "told").read_text() == f"{'':10}interrupted\n"
