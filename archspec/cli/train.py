@@ -81,6 +81,8 @@ def train(
     """
     daily = {"epochs": epochs, "batch_size": batch_size, "optimizer.lr": lr, "seed": seed}
     flags = tuple(f"recipe.{key}={value}" for key, value in daily.items() if value is not None)
+    if epochs is not None:  # they take the place of the recipe's own length
+        flags += ("recipe.steps=null", "recipe.time=null")
     options = TrainOptions(overrides=(*overrides, *flags), **rest)
     if options.dry_run and options.resume is not None:
         raise click.UsageError("--dry-run is for a new run: the one of --resume has begun.")

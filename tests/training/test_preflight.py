@@ -143,3 +143,11 @@ def test_the_papers_schedule_is_that_of_the_recipe(plugins):
         0.01,
         0.01,
     ]
+
+
+@pytest.mark.parametrize("length", ["steps=64", "time=1h"])
+def test_epochs_of_the_command_line_take_the_place_of_the_recipes_length(cli_run, spec_file, photos, length):
+    arguments = ["--data", f"imagefolder:{photos}", "--workers", 0, "--batch-size", 32, "--set", f"recipe.{length}"]
+    code, told, said = cli_run("train", spec_file, *arguments, "--epochs", 3, "--dry-run", "--json")
+    assert code == 0, said
+    assert json.loads(told)["steps"] == 6
