@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from archspec.data.index import ImageIndex
+from archspec.data.interrupts import uninterrupted
 from archspec.data.randomness import SAMPLE, balanced_order, epoch_order, seed_generator
 from archspec.data.reading import Reading
 from archspec.data.transforms import ByEpoch, Transform
@@ -216,7 +217,8 @@ class Loader:
         self.waited = 0.0
         self.index.source.prepare()
         self._loader = self._loader or self._open()
-        self._batches = iter(self._loader)
+        with uninterrupted():  # the first pass starts the processes
+            self._batches = iter(self._loader)
         try:
             yield from self._read(start)
         except Exception:  # the processes end here: as garbage in a cycle, each would be waited for, 5 seconds long

@@ -9,11 +9,11 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 
 from archspec.data.index import ImageIndex
+from archspec.data.interrupts import uninterrupted
 from archspec.data.look import Looks, look_at
 from archspec.data.machine import default_workers
 from archspec.errors import DataError
@@ -56,7 +56,7 @@ def _in_processes(index: ImageIndex, chunks: list[range], workers: int) -> Itera
     waiting: deque[Future[Looks]] = deque()
     try:
         for chunk in chunks:
-            with _uninterrupted():  # the first task starts the processes
+            with uninterrupted():  # the first task starts the processes
                 waiting.append(pool.submit(_look, chunk))
             if len(waiting) > 4 * workers:
                 yield waiting.popleft().result()
@@ -64,19 +64,6 @@ def _in_processes(index: ImageIndex, chunks: list[range], workers: int) -> Itera
             yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back for a moment. A process that starts meanwhile never sees it: the first one ends it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin(index: ImageIndex) -> None:

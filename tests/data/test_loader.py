@@ -5,6 +5,7 @@ import gc
 import itertools
 import os
 import re
+import signal
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from PIL import Image
 
 from archspec.data.folder import open_folder
 from archspec.data.index import ImageIndex
+from archspec.data.interrupts import uninterrupted
 from archspec.data.loader import Loader
 from archspec.data.preprocessing import preprocessing_for
 from archspec.data.randomness import epoch_order, seed_for
@@ -262,3 +264,18 @@ def test_a_fault_in_a_sources_code_is_told_with_its_place_and_is_no_corrupt_imag
     del loader
     gc.collect()
     assert time.perf_counter() - began < 4  # torch's own way ends in two joins of 5 seconds
+
+
+def test_an_interrupt_while_processes_start_waits_for_them():
+    """Whichever thread the system gives the signal to."""
+    done = []
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012
+        with uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            done.append(1)
+        done.append(2)
+    assert done == [1]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with uninterrupted():
+        pass
