@@ -35,8 +35,9 @@ from archspec.data.preprocessing import Preprocessing, preprocessing_for
 from archspec.data.transforms import Normalize
 from archspec.plugins import default_plugins
 from archspec.spec.arch import InputSpec
+from archspec.training.documents import load_recipe
 from archspec.training.loaders import make_loaders
-from archspec.training.recipe import Recipe, load_recipe
+from archspec.training.recipe import Recipe
 
 _BATCH = 32
 _CPU = torch.device("cpu")

@@ -25,9 +25,9 @@ from torch import Tensor, nn
 import archspec
 from archspec.data.loader import Batch
 from archspec.plugins import default_plugins
+from archspec.training.documents import choose_data, load_recipe
 from archspec.training.loop import Trainer, train_step
 from archspec.training.optimization import make_optimizer
-from archspec.training.recipe import choose_data, load_recipe
 from archspec.training.session import fit_head, new_session
 
 

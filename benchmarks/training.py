@@ -28,8 +28,8 @@ from torchvision.transforms import v2
 from archspec.data.machine import default_workers
 from archspec.plugins import default_plugins
 from archspec.spec.load import load_spec
+from archspec.training.documents import choose_data, load_recipe
 from archspec.training.loop import StepResult, train
-from archspec.training.recipe import choose_data, load_recipe
 from archspec.training.session import fit_head, new_session
 
 

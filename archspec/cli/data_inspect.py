@@ -46,7 +46,7 @@ def inspect_data(
     It ends in 1 where a file cannot be read, two splits share an image, or an image stands under two labels; warnings
     and notes end in 0.
     """
-    from archspec.training.recipe import choose_data, split_overrides
+    from archspec.training.documents import choose_data, split_overrides
 
     of_spec, of_recipe, of_data = split_overrides(overrides)
     if of_spec or of_recipe:

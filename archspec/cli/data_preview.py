@@ -68,7 +68,7 @@ def preview(
 def _open(plugins: Plugins, data: str, *, overrides: tuple[str, ...], **options: Any) -> Preview:
     """The data, the recipe and the input, from the command line."""
     from archspec.report.preview import Preview
-    from archspec.training.recipe import choose_data, load_recipe, split_overrides
+    from archspec.training.documents import choose_data, load_recipe, split_overrides
 
     of_spec, of_recipe, of_data = split_overrides(overrides)
     input = _input(plugins, options.pop("spec"), options.pop("size"), of_spec)

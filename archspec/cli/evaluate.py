@@ -52,7 +52,7 @@ def evaluate(
 
     With `--data`, `--set data.OPTION=VALUE` reaches its options.
     """
-    from archspec.training.recipe import choose_data, load_data, split_overrides
+    from archspec.training.documents import choose_data, load_data, split_overrides
     from archspec.training.run import open_run, refuse_other_images
 
     opened = open_run(Path(run), plugins)

@@ -13,7 +13,7 @@ from archspec.plugins import Plugins
 @click.pass_obj
 def recipes(plugins: Plugins, as_json: bool) -> None:
     """List the recipes that come with archspec, for `archspec train --recipe NAME`."""
-    from archspec.training.recipe import load_recipe, recipe_files, recipe_summary
+    from archspec.training.documents import load_recipe, recipe_files, recipe_summary
 
     rows = {name: recipe_summary(path) for name, path in recipe_files().items()}
     if as_json:

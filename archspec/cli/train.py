@@ -99,7 +99,7 @@ def train(
 
 def _new(options: TrainOptions, plugins: Plugins) -> Session:
     """From the command line to a session: each line hands its value to the next."""
-    from archspec.training.recipe import choose_data, load_training, split_overrides
+    from archspec.training.documents import choose_data, load_training, split_overrides
     from archspec.training.run import check_new_run, new_run_path
 
     if options.spec is None:
@@ -136,7 +136,7 @@ def _new(options: TrainOptions, plugins: Plugins) -> Session:
 def _resumed(options: TrainOptions, path: str, plugins: Plugins) -> Session:
     """The session of a run directory. Settings given again must be those of the run."""
     from archspec.training.changes import refuse_changes, refuse_other_code
-    from archspec.training.recipe import load_data, load_training, split_overrides
+    from archspec.training.documents import load_data, load_training, split_overrides
     from archspec.training.run import open_run
 
     run = open_run(Path(path), plugins)

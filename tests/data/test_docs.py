@@ -12,7 +12,7 @@ from PIL import Image
 
 from archspec import Plugins
 from archspec.errors import DocumentError
-from archspec.training.recipe import choose_data, load_training
+from archspec.training.documents import choose_data, load_training
 
 PAGE = Path(__file__).parents[2] / "docs" / "data.md"
 TEXT = PAGE.read_text(encoding="utf-8")

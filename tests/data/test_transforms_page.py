@@ -9,7 +9,8 @@ import pytest
 
 from archspec.plugins import Plugins
 from archspec.testing import check_transform
-from archspec.training.recipe import Recipe, load_recipe
+from archspec.training.documents import load_recipe
+from archspec.training.recipe import Recipe
 
 PAGE = Path(__file__).parents[2] / "docs" / "data-transforms.md"
 TEXT = PAGE.read_text(encoding="utf-8")

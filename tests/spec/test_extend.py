@@ -6,7 +6,7 @@ import archspec
 from archspec.errors import ArchspecError
 from archspec.plugins import default_plugins
 from archspec.spec.dump import to_data
-from archspec.training.recipe import load_recipe
+from archspec.training.documents import load_recipe
 
 
 @pytest.fixture

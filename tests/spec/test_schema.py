@@ -16,7 +16,8 @@ from archspec.spec.describe import field_descriptions
 from archspec.spec.reader import plain, read_text
 from archspec.spec.schema import document_schema, spec_schema
 from archspec.spec.zoo import zoo_files
-from archspec.training.recipe import Recipe, load_recipe, recipe_files
+from archspec.training.documents import load_recipe, recipe_files
+from archspec.training.recipe import Recipe
 
 PLUGINS = Plugins(installed=False)
 TEXTS = {name: path.read_text() for name, path in zoo_files().items()}

@@ -315,7 +315,7 @@ def test_a_broken_offer_is_found(plugins_of, kind, name):
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in SOUND.items() for name in names])
 def test_a_sound_offer_of_a_plugin_passes_and_can_be_used(plugins_of, kind, name):
-    from archspec.training.recipe import load_recipe
+    from archspec.training.documents import load_recipe
 
     plugins = plugins_of(SOURCES[kind])
     CHECKS[kind](name, plugins=plugins)

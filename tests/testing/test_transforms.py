@@ -135,7 +135,7 @@ def test_a_broken_transform_is_found(plugins, name):
 
 @pytest.mark.parametrize("name", ["good", "no-grey", "crop"])
 def test_a_sound_transform_of_a_plugin_passes_and_can_be_used(plugins, name, tmp_path):
-    from archspec.training.recipe import load_recipe
+    from archspec.training.documents import load_recipe
 
     check_transform(name, plugins=plugins)
     (tmp_path / "recipe.yaml").write_text(f"augmentation: [{'' if name == 'crop' else 'standard, '}{name}]\n")

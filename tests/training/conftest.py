@@ -8,7 +8,7 @@ import torch
 from archspec.cli.app import run
 from archspec.plugins import default_plugins
 from archspec.spec.load import load_spec
-from archspec.training.recipe import choose_data, load_recipe
+from archspec.training.documents import choose_data, load_recipe
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -14,9 +14,9 @@ from archspec.data.transforms import TrainTransform
 from archspec.errors import DocumentError
 from archspec.spec.arch import InputSpec
 from archspec.spec.dump import to_yaml
+from archspec.training.documents import choose_data, load_recipe
 from archspec.training.keeping import fit
 from archspec.training.loop import StepResult
-from archspec.training.recipe import choose_data, load_recipe
 
 KEPT = ("checkpoints/last/model.safetensors", "checkpoints/last/training.safetensors", "metrics.jsonl")
 LIST = "[{type: random-resized-crop, scale: [0.3, 1]}, flip, trivial-augment, {type: random-erasing, probability: 0.5}]"

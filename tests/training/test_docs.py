@@ -9,7 +9,8 @@ import pytest
 from archspec import Plugins
 from archspec.offers import Options
 from archspec.spec.describe import field_descriptions
-from archspec.training.recipe import Recipe, load_recipe
+from archspec.training.documents import load_recipe
+from archspec.training.recipe import Recipe
 
 PAGE = Path(__file__).parents[2] / "docs" / "training.md"
 TEXT = PAGE.read_text(encoding="utf-8")

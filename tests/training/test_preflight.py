@@ -112,7 +112,7 @@ def cli_run(capsys):
 
 
 def test_the_recipes_are_listed_with_their_sources(cli_run, plugins):
-    from archspec.training.recipe import load_recipe, recipe_names
+    from archspec.training.documents import load_recipe, recipe_names
 
     code, told, _ = cli_run("recipes", "--json")
     assert code == 0
@@ -130,8 +130,8 @@ def test_the_recipes_are_listed_with_their_sources(cli_run, plugins):
 
 def test_the_papers_schedule_is_that_of_the_recipe(plugins):
     """He et al. 2015, section 4.2: the rate of 0.1 is divided by 10 at 32k and 48k of 64k steps."""
+    from archspec.training.documents import load_recipe
     from archspec.training.optimization import learning_rate
-    from archspec.training.recipe import load_recipe
 
     recipe = load_recipe("cifar", (), plugins)
     rate = learning_rate(recipe, 391, recipe.steps)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from archspec.errors import ArchspecError, DocumentError
-from archspec.training.recipe import choose_data, load_recipe, load_training, recipe_names, split_overrides
+from archspec.training.documents import choose_data, load_recipe, load_training, recipe_names, split_overrides
 
 
 def faults(name, overrides, plugins):

@@ -13,9 +13,9 @@ from archspec.cli.app import run as archspec_run
 from archspec.errors import ArchspecError
 from archspec.spec.load import load_spec
 from archspec.spec.settings import default_options
+from archspec.training.documents import choose_data, load_recipe
 from archspec.training.keeping import fit
 from archspec.training.loop import EpochResult, StepResult
-from archspec.training.recipe import choose_data, load_recipe
 from archspec.training.session import fit_head, new_session
 from archspec.training.tracking import Trackers
 
