@@ -40,10 +40,14 @@ class Forecast:
     disk: int
     """Bytes of the checkpoints: the best, the last, the one before, and one that is being written."""
     disk_free: int
+    bf16_step_seconds: float | None = None
+    """Of a step in bf16, on a CPU that was built for it and trains in float32 because nothing else is said."""
 
 
-def rehearse(trainer: Trainer, folder: Path, steps: int = 1) -> Forecast:
+def rehearse(trainer: Trainer, folder: Path, steps: int = 1, *, compare: bool = False) -> Forecast:
     """Train a copy of the network for a few steps on the first batch, and evaluate it. The trainer stays as it is.
+
+    With `compare`, steps in another precision are timed too, where that may be faster.
 
     Raises:
         RunError: the batch fits no memory, a loss is not finite, or there is no room for checkpoints.
@@ -56,10 +60,12 @@ def rehearse(trainer: Trainer, folder: Path, steps: int = 1) -> Forecast:
     try:
         seconds = [_time_step(double, batch) for _ in range(steps)]
         image_seconds = _time_evaluation(double, batch)
+        in_bf16 = _time_bf16(trainer, batch, steps) if compare and _may_be_faster_in_bf16(trainer) else None
     except torch.OutOfMemoryError as error:
         raise _no_memory(trainer, f"the device has too little memory for a batch of {len(batch.labels)}") from error
     forecast = Forecast(
         step_seconds=statistics.median(seconds[1:] or seconds),
+        bf16_step_seconds=in_bf16,
         image_seconds=image_seconds,
         memory=_memory(trainer),
         memory_free=free_memory(trainer.normalize.device),
@@ -101,6 +107,18 @@ def _time_step(double: Trainer, batch: Batch) -> float:
     double.settle()  # which waits for the device, and refuses a loss that is not finite
     double.progress = Progress()
     return (time.perf_counter() - began) * double.recipe.accumulate
+
+
+def _may_be_faster_in_bf16(trainer: Trainer) -> bool:
+    """On a CPU with AMX. It is not taken unasked: beside another process such a step may be ten times slower."""
+    on_cpu = trainer.normalize.device.type == "cpu" and trainer.recipe.precision == "auto"
+    return on_cpu and bool(getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16"))
+
+
+def _time_bf16(trainer: Trainer, batch: Batch, steps: int) -> float:
+    double = _double(dataclasses.replace(trainer, dtype=torch.bfloat16))
+    seconds = [_time_step(double, batch) for _ in range(steps)]
+    return statistics.median(seconds[1:] or seconds)
 
 
 def _time_evaluation(double: Trainer, batch: Batch) -> float:

@@ -157,7 +157,7 @@ def new_session(
     seed_generator(INIT, recipe.seed)
     network = logits_network(spec)
     trainer = _trainer(run, data, network, device, workers)
-    forecast = rehearse(trainer, out, steps=_MEASURED if measure or recipe.seconds else 1)
+    forecast = rehearse(trainer, out, steps=_MEASURED if measure or recipe.seconds else 1, compare=measure)
     if recipe.seconds is not None:
         per_epoch = steps_per_epoch(recipe, images)
         epochs = max(1, int(recipe.seconds / epoch_seconds(trainer, forecast)))
