@@ -10,8 +10,10 @@ import dataclasses
 import shutil
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -112,7 +114,8 @@ def _time_step(double: Trainer, batch: Batch) -> float:
 def _may_be_faster_in_bf16(trainer: Trainer) -> bool:
     """On a CPU with AMX. It is not taken unasked: beside another process such a step may be ten times slower."""
     on_cpu = trainer.normalize.device.type == "cpu" and trainer.recipe.precision == "auto"
-    return on_cpu and bool(getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16"))
+    capabilities: Callable[[], dict[str, Any]] = getattr(torch.cpu, "get_capabilities", dict)  # since torch 2.11
+    return on_cpu and bool(capabilities().get("amx_bf16"))
 
 
 def _time_bf16(trainer: Trainer, batch: Batch, steps: int) -> float:
