@@ -58,6 +58,8 @@ class Recipe(Settings):
     cooldown_epochs: Annotated[float, Field(ge=0, le=100_000)] = 0.0
     """At the end, over which the learning rate stays at the schedule's last; half of the run at most."""
     loss: Annotated[Options, Offered("losses", default="cross-entropy")]
+    freeze: Annotated[Options, Offered("freezing_policies", default="none")]
+    """Which parameters train in which epoch, and at which share of the learning rate."""
     augmentation: Augmentation
     """What training does to an image: a preset, or transforms in a row."""
     mixup: Annotated[float, Field(ge=0, le=100)] = 0.0
