@@ -11,13 +11,13 @@ from torch import Tensor
 
 from archspec.training.checkpoint import optimizer_tensors, save_checkpoint
 from archspec.training.files import before
-from archspec.training.loop import EpochResult, StepResult, Trainer, train
+from archspec.training.loop import EpochResult, Result, Trainer, train
 from archspec.training.records import EpochMetrics, Manifest
 from archspec.training.run import METRICS, SKIPPED, TIMES, create_run, lock_run
 from archspec.training.session import Session
 
 
-def fit(session: Session, stop: Callable[[], bool] = lambda: False) -> Iterator[StepResult | EpochResult]:
+def fit(session: Session, stop: Callable[[], bool] = lambda: False) -> Iterator[Result]:
     """Train to the end, and keep the run directory up to date. Yields what the loop yields.
 
     Where `stop` says so, the step that is under way is the last, and a checkpoint is kept. A run that ends before its
@@ -41,7 +41,7 @@ def fit(session: Session, stop: Callable[[], bool] = lambda: False) -> Iterator[
             session.run.discard()
 
 
-def _fit(session: Session, stop: Callable[[], bool]) -> Iterator[StepResult | EpochResult]:
+def _fit(session: Session, stop: Callable[[], bool]) -> Iterator[Result]:
     recipe = session.run.recipe
     clock = _Clock(recipe.checkpoint_steps, recipe.checkpoint_minutes)
     for result in train(session.trainer):

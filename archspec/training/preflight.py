@@ -19,6 +19,7 @@ import torch
 
 from archspec.data.loader import Batch
 from archspec.errors import RunError
+from archspec.paths import existing_folder
 from archspec.training.checkpoint import optimizer_tensors
 from archspec.training.evaluation import autocast
 from archspec.training.loop import Trainer, train_step
@@ -72,7 +73,7 @@ def rehearse(trainer: Trainer, folder: Path, steps: int = 1, *, compare: bool = 
         memory=_memory(trainer),
         memory_free=free_memory(trainer.normalize.device),
         disk=_disk(double, trainer),
-        disk_free=shutil.disk_usage(_existing(folder)).free,
+        disk_free=shutil.disk_usage(existing_folder(folder)).free,
     )
     if forecast.disk > forecast.disk_free:
         message = f"checkpoints need {forecast.disk / 1e6:,.0f} MB in '{folder}', where {forecast.disk_free / 1e6:,.0f}"
@@ -92,7 +93,8 @@ def _double(trainer: Trainer) -> Trainer:
     return dataclasses.replace(
         trainer,
         network=network,
-        optimizer=make_optimizer(trainer.recipe, network),
+        optimizer=make_optimizer(trainer.recipe, network, trainer.freezing),
+        features=None,
         average=None,
         forward=None,
         scaler=torch.amp.GradScaler(trainer.normalize.device.type, enabled=trainer.scaler.is_enabled()),
@@ -103,7 +105,7 @@ def _double(trainer: Trainer) -> Trainer:
 
 def _time_step(double: Trainer, batch: Batch) -> float:
     """Seconds of a step; of the batches that it adds up, one is measured."""
-    double.network.train()
+    double.begin_epoch()
     began = time.perf_counter()
     double.pending.append(train_step(double, [batch]))
     double.settle()  # which waits for the device, and refuses a loss that is not finite
@@ -125,10 +127,11 @@ def _time_bf16(trainer: Trainer, batch: Batch, steps: int) -> float:
 
 
 def _time_evaluation(double: Trainer, batch: Batch) -> float:
-    double.network.eval()
+    assert double.route is not None, "a step was taken"
+    network = double.route.evaluated.eval()
     began = time.perf_counter()
     with torch.inference_mode(), autocast(double.normalize.device, double.dtype):
-        double.network(double.normalize(batch.images)).float().cpu()
+        network(double.normalize(batch.images)).float().cpu()
     return (time.perf_counter() - began) / len(batch.labels)
 
 
@@ -158,8 +161,3 @@ def _disk(double: Trainer, trainer: Trainer) -> int:
     model: int = sum(value.nbytes for value in trainer.network.state_dict().values())
     state = sum(value.nbytes for value in optimizer_tensors(double.optimizer, double.network).values())
     return 4 * model + 3 * (state + (model if trainer.average is not None else 0))
-
-
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there."""
-    return next(place for place in (folder.absolute(), *folder.absolute().parents) if place.is_dir())

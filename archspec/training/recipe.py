@@ -60,6 +60,15 @@ class Recipe(Settings):
     loss: Annotated[Options, Offered("losses", default="cross-entropy")]
     freeze: Annotated[Options, Offered("freezing_policies", default="none")]
     """Which parameters train in which epoch, and at which share of the learning rate."""
+    features: Literal["none", "memory", "disk", "auto"] = "none"
+    """What a frozen prefix makes of an image is computed once and kept: in memory for this run, or on disk for later
+    ones too. `auto` takes what has room, where it spares anything."""
+    views: Annotated[int, Field(ge=0, le=1_000)] = 0
+    """So many epochs' augmentation is used, in turn, while features are kept; 0 is the middle of each image alone."""
+    mirror: bool = False
+    """While features are kept, every other epoch sees the images mirrored."""
+    half_features: bool = False
+    """Keep features in float16: half the room, and rounded."""
     augmentation: Augmentation
     """What training does to an image: a preset, or transforms in a row."""
     mixup: Annotated[float, Field(ge=0, le=100)] = 0.0

@@ -69,6 +69,8 @@ class RunInfo(Settings):
     seed: int
     steps: int
     """Of the whole run. A recipe's time budget became this number when the run began."""
+    features: Literal["none", "memory", "disk"] = "none"
+    """Where features of a frozen prefix are kept. What `auto` chose stays, since it decides what training sees."""
     classes: tuple[str, ...]
     preprocessing: Preprocessing
     splits: dict[str, SplitRecord]
