@@ -26,6 +26,7 @@ from archspec.training.loop import Trainer, train_step
 from archspec.training.machine import free_memory
 from archspec.training.optimization import make_optimizer
 from archspec.training.records import Progress
+from archspec.training.route import choose_route
 
 
 @dataclass(frozen=True)
@@ -127,8 +128,7 @@ def _time_bf16(trainer: Trainer, batch: Batch, steps: int) -> float:
 
 
 def _time_evaluation(double: Trainer, batch: Batch) -> float:
-    assert double.route is not None, "a step was taken"
-    network = double.route.evaluated.eval()
+    network = choose_route(double, double.progress.epoch).evaluated.eval()
     began = time.perf_counter()
     with torch.inference_mode(), autocast(double.normalize.device, double.dtype):
         network(double.normalize(batch.images)).float().cpu()
