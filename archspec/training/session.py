@@ -30,10 +30,12 @@ from archspec.training.checkpoint import (
     STATE,
     drop_damaged,
     read_checkpoint,
+    read_frozen,
     restore_optimizer,
 )
 from archspec.training.features import Features, Views, choose_place, features_of, room_for
 from archspec.training.files import restore_folder
+from archspec.training.frozen import Frozen
 from archspec.training.loaders import make_loaders
 from archspec.training.loop import Trainer
 from archspec.training.machine import free_memory
@@ -72,6 +74,10 @@ class Session:
     """Held while the run is trained; None before a new run's directory is made."""
     notes: list[str] = field(default_factory=list)
     """What was noticed when the run was opened."""
+    frozen: Frozen | None = None
+    """What the run never changes; None before it begins, and where there is nothing."""
+    proved: int = 0
+    """How many numbers were compared at the end, and are what the run began with."""
     forecast: Forecast | None = None
     """What a new run will take; None for one that goes on."""
 
@@ -209,10 +215,13 @@ def resume_session(run: Run, data: ImageData, *, device: torch.device, workers: 
     notes = drop_damaged(run.last)
     manifest, model = read_checkpoint(run.last)
     state = read_checkpoint(run.last, STATE)[1]
-    trainer = _trainer(run, data, logits_network(run.spec, _part(state, "network/") or model), device, workers)
+    frozen = Frozen(read_frozen(run.path, manifest.frozen), manifest.frozen) if manifest.frozen else None
+    own = _part(state, "network/")  # where there is an average, it is what the model's file holds
+    whole = own | frozen.tensors if own and frozen else own or model
+    trainer = _trainer(run, data, logits_network(run.spec, whole), device, workers)
     _restore(trainer, manifest, model, state)
     run.forget_after(trainer.progress.epoch)
-    return Session(run, data, trainer, manifest.metrics, manifest.best, manifest.waiting, lock, notes)
+    return Session(run, data, trainer, manifest.metrics, manifest.best, manifest.waiting, lock, notes, frozen)
 
 
 def _restore(trainer: Trainer, manifest: Manifest, model: dict[str, Tensor], state: dict[str, Tensor]) -> None:
