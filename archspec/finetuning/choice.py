@@ -27,11 +27,10 @@ class FreezingChoice(Settings):
 def read_freezing(text: str, plugins: Plugins, overrides: Iterable[str] = ()) -> Options:
     """The options that `until:stages.2`, `gradual:2` or `patterns:stem.*,stages.0.*` means.
 
-    `overrides` are `freeze.option=value` texts. Where `text` names a policy that has no option of that shorthand, or an
-    option is wrong, the error points into it.
+    `overrides` are `recipe.freeze.option=value` texts, which reach the options that the short form leaves out.
 
     Raises:
-        DocumentError: nobody offers such a policy, or an option is wrong.
+        DocumentError: nobody offers such a policy, or an option is wrong; it points into `text`.
 
     """
     name, colon, value = text.partition(":")
@@ -47,7 +46,7 @@ def read_freezing(text: str, plugins: Plugins, overrides: Iterable[str] = ()) ->
         policy.entries[option] = Entry(at, _value(value, at, offer.options, option))
     document = Mapping(whole, {"freeze": Entry(whole, policy)})
     for number, override in enumerate(overrides, start=1):
-        apply_override(document, override, number)
+        apply_override(document, override, number, "recipe.")
     return read_settings(FreezingChoice, document, plugins).freeze
 
 

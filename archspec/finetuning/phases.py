@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from archspec.finetuning.compute import share_of_compute
@@ -52,6 +52,13 @@ def phases(plan: Plan, policy: Policy, epochs: int) -> tuple[Phase, ...]:
     runs = runs_of(policy, epochs)
     ends = [*(start for start, _ in runs[1:]), epochs]
     return tuple(_phase(plan, start, stop, found) for (start, found), stop in zip(runs, ends, strict=True))
+
+
+def mean_compute(found: Iterable[Phase], *, kept: bool = False) -> float:
+    """The share of a whole run's compute, over all of its epochs; `kept` as in `Phase.compute_kept`."""
+    found = list(found)
+    shares = [(phase.compute_kept if kept else phase.compute) * (phase.stop - phase.start) for phase in found]
+    return sum(shares) / found[-1].stop
 
 
 def _phase(plan: Plan, start: int, stop: int, treatments: Treatments) -> Phase:
