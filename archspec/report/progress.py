@@ -16,6 +16,7 @@ from archspec.report.so_far import Figures
 from archspec.report.words import plural
 
 if TYPE_CHECKING:
+    from archspec.finetuning.solve import HeadResult
     from archspec.training.features import FeatureResult
     from archspec.training.loop import EpochResult, StepResult
     from archspec.training.records import EpochMetrics
@@ -65,6 +66,10 @@ class TrainingProgress:
         self._view.preparing = "" if done else f"{self._name(result.epoch)}  {_describe_features(result)}"
         if done and not self.live:
             self._print(f"{self._name(result.epoch)}  {_describe_features(result)}")
+
+    def head(self, result: HeadResult) -> None:
+        """Print what came of solving the head."""
+        self._print(f"{self._name(1)}  head solved: L2 penalty {result.penalty:.2g}, validation loss {result.loss:.3f}")
 
     def _describe(self, step: StepResult) -> str:
         speed, left = self._figures.pace.images_per_second, self._figures.pace.seconds_left

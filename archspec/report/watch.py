@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from archspec.finetuning.solve import HeadResult
 from archspec.report import progress
 from archspec.report.first_batch import FirstBatch
 from archspec.training.features import FeatureResult
@@ -27,13 +28,14 @@ def watch(session: Session) -> Iterator[tuple[Callable[[Result], None], Callable
 
         def tell(result: Result) -> None:
             if isinstance(result, FeatureResult):
-                screen.features(result)
-                return
+                return screen.features(result)
+            if isinstance(result, HeadResult):
+                return screen.head(result)
             if isinstance(result, EpochResult):
                 screen.epoch(result, best=session.best is not None and session.best.epoch == result.epoch)
             else:
                 first.save()
                 screen.step(result)
-            trackers.tell(result)
+            return trackers.tell(result)
 
         yield tell, screen.notice

@@ -59,6 +59,8 @@ class Views:
     draws: int
     """How many epochs' augmentation is used, over and over; 0 is the middle of the image alone."""
     mirror: bool
+    all_first: bool = False
+    """Whether the first epoch looks at all views at once."""
 
     @property
     def flips(self) -> int:
@@ -68,6 +70,14 @@ class Views:
         """Whose epoch's augmentation, and whether mirrored (1) or not (0)."""
         draw, flip = divmod(epoch % (max(1, self.draws) * self.flips), self.flips)
         return (draw if self.draws else None), flip
+
+    def draws_of(self, epoch: int) -> tuple[int | None, ...]:
+        """Whose epochs' augmentation an epoch needs."""
+        return tuple(range(self.draws)) or (None,) if self.all_first and epoch == 0 else (self.at(epoch)[0],)
+
+
+def views_of(recipe: Recipe) -> Views:
+    return Views(recipe.views, recipe.mirror, all_first=recipe.head == "lbfgs")
 
 
 class Features:
@@ -95,7 +105,9 @@ class Features:
     def keys(self, epoch: int) -> tuple[Key, ...]:
         """What an epoch needs, of the training and of the validation images."""
         cut = self.freezing.cut(epoch)
-        return () if cut is None else ((TRAIN, cut, self.views.at(epoch)[0]), (VALIDATION, cut, None))
+        if cut is None:
+            return ()
+        return (*((TRAIN, cut, draw) for draw in self.views.draws_of(epoch)), (VALIDATION, cut, None))
 
     def look(self, epoch: int, positions: Tensor) -> Tensor:
         """What an epoch sees of the images at these positions: (B, C, H, W) of uint8."""
@@ -110,6 +122,18 @@ class Features:
         if train is None or validation is None:
             return None
         return KeptLoader(self.train_loader, train, flip), KeptLoader(self.validation_loader, validation)
+
+    def matrix(self, split: str, cut: str) -> tuple[Tensor, Tensor]:
+        """All views of a split's images in a row, and their labels: features (N, C) and (N,)."""
+        loader = self.train_loader if split == TRAIN else self.validation_loader
+        draws = self.views.draws_of(0) if split == TRAIN else (None,)
+        found = [self.keeper.find((split, cut, draw)) for draw in draws]
+        labels, rows = torch.from_numpy(loader.index.labels), []
+        for kept in found:
+            assert kept is not None, "they were computed"
+            rows += [(features[kept.readable].float(), labels[kept.readable]) for features in kept.features]
+        features, truths = zip(*rows, strict=True)
+        return self.enter.move(torch.cat(features)), self.enter.move(torch.cat(truths))
 
     def fill(self, trainer: Trainer, epoch: int) -> Iterator[FeatureResult]:
         """Compute what an epoch needs and is not there, and with it what later ones will need of the same pixels."""
@@ -182,7 +206,7 @@ def features_of(
     written = {key: value for key, value in to_data(recipe).items() if key in keys}
     settings: dict[str, Any] = {"recipe": written, "preprocessing": preprocessing.model_dump(mode="json")}
     settings |= {"device": enter.device.type, "threads": torch.get_num_threads()}
-    views, keeper = Views(recipe.views, recipe.mirror), Keeper(place, recipe.half_features)
+    views, keeper = views_of(recipe), Keeper(place, recipe.half_features)
     return Features(freezing, views, keeper, readers, settings, ordered=loaders, enter=enter)
 
 
@@ -212,10 +236,10 @@ def room_for(freezing: Freezing, views: Views, images: tuple[int, int], *, half:
     passes, numbers = set(), {}
     epochs = [epoch for epoch in range(freezing.phases[-1].stop) if freezing.cut(epoch) is not None]
     for epoch in epochs:
-        cut, (draw, _) = freezing.cut(epoch), views.at(epoch)
-        size = math.prod(freezing.phase(epoch).prefix.output)
-        passes.add(draw)
-        numbers[TRAIN, cut, draw] = size * images[0] * views.flips
+        cut, size = freezing.cut(epoch), math.prod(freezing.phase(epoch).prefix.output)
+        for draw in views.draws_of(epoch):
+            passes.add(draw)
+            numbers[TRAIN, cut, draw] = size * images[0] * views.flips
         numbers[VALIDATION, cut, None] = size * images[1]
     return Room(sum(numbers.values()) * (2 if half else 4), len(passes), len(epochs))
 
@@ -237,12 +261,12 @@ def choose_place(recipe: Recipe, room: Room, memory_free: int | None) -> tuple[P
     if wanted == "none":
         return "none", None
     if reason is not None:
-        if wanted != "auto":
+        if wanted != "auto" or recipe.head == "lbfgs":
             raise RunError(f"features cannot be kept: {reason}", help="leave `recipe.features` at none or auto")
         return "none", f"features are not kept: {reason}"
     if wanted != "auto":
         return wanted, None
-    if room.passes >= room.epochs:
+    if room.passes >= room.epochs and recipe.head != "lbfgs":
         return "none", "features are not kept: each of its views would be used once"
     if memory_free is not None and room.bytes <= _OF_MEMORY * memory_free:
         return "memory", None

@@ -13,7 +13,7 @@ from archspec.network.compile import Network
 from archspec.training.checkpoint import optimizer_tensors, save_checkpoint
 from archspec.training.files import before
 from archspec.training.frozen import keep_frozen, prove_frozen
-from archspec.training.loop import EpochResult, Result, train
+from archspec.training.loop import EpochResult, Result, StepResult, train
 from archspec.training.records import EpochMetrics, Manifest
 from archspec.training.run import METRICS, SKIPPED, TIMES, create_run, lock_run
 from archspec.training.session import Session
@@ -56,7 +56,7 @@ def _fit(session: Session, stop: Callable[[], bool]) -> Iterator[Result]:
         if isinstance(result, EpochResult):
             _keep_epoch(session, result)
             clock.reset()
-        elif stopped or clock.is_due():
+        elif stopped or (isinstance(result, StepResult) and clock.is_due()):
             save(session)
             clock.reset()
         yield result

@@ -21,12 +21,14 @@ from archspec.data.transforms import Normalize
 from archspec.errors import RunError
 from archspec.finetuning.freezing import Freezing
 from archspec.finetuning.parts import set_training
+from archspec.finetuning.solve import HeadResult
 from archspec.network.compile import Network
 from archspec.training.evaluation import Evaluation, autocast, evaluate
 from archspec.training.features import FeatureResult, Features
 from archspec.training.recipe import Recipe
 from archspec.training.records import Progress
 from archspec.training.route import Route, choose_route
+from archspec.training.solving import solve_first_epoch
 
 
 @dataclass
@@ -150,7 +152,7 @@ class EpochResult:
     """Training images that could not be read."""
 
 
-Result = StepResult | EpochResult | FeatureResult
+Result = StepResult | EpochResult | FeatureResult | HeadResult
 
 
 def train(trainer: Trainer) -> Iterator[Result]:
@@ -166,6 +168,9 @@ def train(trainer: Trainer) -> Iterator[Result]:
         started, images = time.perf_counter(), 0
         if trainer.features is not None:
             yield from trainer.features.fill(trainer, trainer.progress.epoch)
+        if trainer.recipe.head == "lbfgs" and trainer.progress.step == 0:
+            yield solve_first_epoch(trainer)
+            images = trainer.progress.images
         for step in train_epoch(trainer):
             images += step.images
             trainer.pending.append(step)

@@ -69,6 +69,9 @@ class Recipe(Settings):
     """While features are kept, every other epoch sees the images mirrored."""
     half_features: bool = False
     """Keep features in float16: half the room, and rounded."""
+    head: Literal["steps", "lbfgs"] = "steps"
+    """How the head learns while it alone trains: by steps, as the rest; or `lbfgs`: in the first epoch it is solved on
+    the kept features of all views at once, its L2 penalty chosen on the validation images."""
     augmentation: Augmentation
     """What training does to an image: a preset, or transforms in a row."""
     mixup: Annotated[float, Field(ge=0, le=100)] = 0.0

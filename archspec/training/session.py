@@ -33,7 +33,7 @@ from archspec.training.checkpoint import (
     read_frozen,
     restore_optimizer,
 )
-from archspec.training.features import Features, Views, choose_place, features_of, room_for
+from archspec.training.features import Features, choose_place, features_of, room_for, views_of
 from archspec.training.files import restore_folder
 from archspec.training.frozen import Frozen
 from archspec.training.loaders import make_loaders
@@ -51,6 +51,7 @@ from archspec.training.preflight import Forecast, epoch_seconds, rehearse
 from archspec.training.recipe import DataChoice, Recipe
 from archspec.training.records import EpochMetrics, Manifest
 from archspec.training.run import Run, describe_run, lock_run, refuse_other_images
+from archspec.training.solving import head_to_solve
 
 _MEASURED = 4
 """Steps that are timed where a run's length is asked for, the first of which is left out."""
@@ -184,8 +185,12 @@ def _place_features(run: Run, data: ImageData, plan: Plan, device: torch.device)
     recipe, counts = run.recipe, (len(data.splits[TRAIN]), len(data.splits[VALIDATION]))
     epochs = math.ceil(run.info.steps / steps_per_epoch(recipe, counts[0]))
     freezing = freezing_of(recipe.freeze, plan, epochs)
-    views = Views(recipe.views, recipe.mirror)
+    views = views_of(recipe)
     room = room_for(freezing, views, counts, half=recipe.half_features)
+    if recipe.head == "lbfgs":
+        head_to_solve(freezing)
+        if recipe.features == "none":
+            raise RunError("`head: lbfgs` solves on kept features", help="let them be kept: recipe.features=auto")
     place, reason = choose_place(recipe, room, free_memory(torch.device("cpu")))
     placed = dataclasses.replace(run, info=run.info.model_copy(update={"features": place}))
     return placed, [reason] if reason else []

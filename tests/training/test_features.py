@@ -167,10 +167,8 @@ def test_half_features_take_half_the_room(session_of):
 
 def test_features_are_let_go_when_they_are_of_no_use_any_more(session_of):
     session = session_of(*SETTINGS, "freeze={type: lp-ft, probe: 1}", "features=memory")
-    held = []
-    for result in fit(session):
-        if isinstance(result, EpochResult):
-            held.append(len(session.trainer.features.keeper._held))
+    keeper = session.trainer.features.keeper
+    held = [len(keeper._held) for result in fit(session) if isinstance(result, EpochResult)]
     assert held == [2, 0, 0]
 
 
