@@ -35,7 +35,7 @@ def matching_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options = [
         click.option("--key", metavar="KEY", callback=not_empty, help="Of several state dicts, such as model_ema."),
         click.option("--match", type=click.Choice(["names", "order"]), default="names", show_default=True),
-        click.option("--map", metavar="FILE", callback=not_empty, help="YAML or JSON of `ours: theirs`, before --match."),
+        click.option("--map", metavar="FILE", callback=not_empty, help="YAML or JSON of `ours: theirs`."),
         click.option(
             "--input-rule",
             type=click.Choice(["auto", "sum", "mean", "repeat", "zero-extra"]),
@@ -47,7 +47,7 @@ def matching_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--head", type=click.Choice(["auto", "reset", "by-name"]), default="auto", show_default=True,
             help="For other classes.",
         ),
-        click.option("--allow", multiple=True, metavar="NAME", help="May be missing, such as 'stages.3.*'. Repeatable."),
+        click.option("--allow", multiple=True, metavar="NAME", help="May be missing: 'stages.3.*'. Repeatable."),
         click.option("--allow-missing", is_flag=True, help="Anything may be missing."),
         click.option("--classes", metavar="FILE", callback=not_empty, help="The file's classes, a name a line."),
     ]  # fmt: skip
@@ -66,6 +66,7 @@ def matching_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.pass_obj
 def plan(
     plugins: Plugins,
+    /,
     spec: str,
     file: str,
     overrides: tuple[str, ...],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich import box
 from rich.console import Console
@@ -56,7 +56,8 @@ def _table(planned: WeightsPlan) -> Table:
         rows = planned.of(action)
         colour = colours[action] if rows else "dim"
         table.add_row(Text(action, colour), f"{len(rows):,}", f"{planned.count(action):,}")
-    table.add_row(Text("unused", "yellow" if planned.unused else "dim"), f"{len(planned.unused):,}", "")
+    colour = "yellow" if planned.unused else "dim"
+    table.add_row(Text("unused", colour), f"{len(planned.unused):,}", f"{planned.unused_parameters:,}")
     return table
 
 
@@ -67,32 +68,19 @@ def _details(planned: WeightsPlan) -> Iterator[tuple[str, list[str]]]:
         for row in planned.of(action):
             reasons.setdefault((row.reason, row.allowed), []).append(row)
         lines = [
-            f"{names}: {reason}" + (" (allowed)" if allowed else "")
+            f"{', '.join(_shortened(list(group_names(row.name for row in rows))))}: {reason}"
+            + (", allowed" if allowed else "")
             for (reason, allowed), rows in reasons.items()
-            for names in _groups([row.name for row in rows])
         ]
         if lines:
             yield action, _shortened(lines)
     if planned.unused:
-        yield "unused", _shortened(list(_groups(planned.unused)))
-
-
-def _groups(names: Iterable[str]) -> Iterator[str]:
-    """`head.linear.weight, bias` for two tensors of a module; `layer1.2.* (12 tensors)` for those of a block."""
-    for group, members in group_names(names).items():
-        ends = [name.rpartition(".")[2] for name in members]
-        one_module = len({name.rpartition(".")[0] for name in members}) == 1
-        if len(members) == 1:
-            yield members[0]
-        elif one_module and len(members) <= 2:
-            yield f"{members[0]}, {ends[1]}"
-        else:
-            yield f"{group}.* ({plural(len(members), 'tensor')})"
+        yield "unused", [", ".join(_shortened(list(group_names(planned.unused))))]
 
 
 def _shortened(lines: list[str]) -> list[str]:
     left = len(lines) - _SHOWN
-    return lines if left <= 0 else [*lines[:_SHOWN], f"and {left:,} more; --json lists all"]
+    return lines if left <= 0 else [*lines[:_SHOWN], f"and {left:,} more (--json has all)"]
 
 
 def _preprocessing(planned: WeightsPlan) -> list[str]:

@@ -73,7 +73,9 @@ def fill_peer(peer: nn.Module, plan: Plan, tensors: Mapping[str, Tensor], source
     if not set(own) & set(tensors):
         naming, names = max(foreign_names(plan), key=lambda candidate: len(set(candidate[1].values()) & set(own)))
     given = {names.get(name, name): tensor for name, tensor in tensors.items()}
-    given = {name: reshaped(tensor, tuple(own[name].shape)) if name in own else tensor for name, tensor in given.items()}
+    given = {
+        name: reshaped(tensor, tuple(own[name].shape)) if name in own else tensor for name, tensor in given.items()
+    }
     missing = [name for name in own if name not in given and not name.endswith(COUNTER)]
     unknown = [name for name in given if name not in own]
     wrong = [

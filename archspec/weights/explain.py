@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 
 from archspec.errors import WeightsError, shorten
 from archspec.plan.plan import Plan
+from archspec.weights.pairing import COUNTER
 from archspec.weights.rows import Row
+from archspec.weights.suggest import fitting_specs
 
 _SHOWN = 3
 _BLOCK = re.compile(r"stages\.(\d+)\.(\d+)\.(.+)")
 
 
 def say_faults(
-    plan: Plan, source: str, rows: Sequence[Row], unused: Mapping[str, object], coverage: float, enough: float
+    plan: Plan, source: str, rows: Sequence[Row], unused: Mapping[str, tuple[int, ...]], coverage: float, enough: float
 ) -> WeightsError | None:
     """The error that refuses a file, or None for one that fits."""
     missing = [row for row in rows if row.action == "missing" and not row.allowed]
     if coverage < enough:
         share = f"it gives values to {coverage:.1%} of the parameters, under {enough:.0%}"
-        help = "name the spec that the file is of, or allow what is missing: --allow 'stages.3.*', --allow-missing"
-        cause = say_cause(plan, missing, rows, unused)
-        if _nothing_fits(rows):
-            help = "pair them with --map FILE, or by --match order"
+        cause, help = say_cause(plan, missing, rows, unused), _say_help(rows, unused)
         return WeightsError(f"{source} does not fit {plan.name}: {share}; {cause}", help=help)
-    statistics = [row.name for row in missing if not row.trained]
+    statistics = [row.name for row in missing if not row.trained and not row.name.endswith(COUNTER)]
     if statistics:
         message = f"{source} does not fit {plan.name}: it lacks statistics of norms: {_some(statistics)}"
         return WeightsError(message, help=f"allow it by name: --allow {statistics[0]}")
@@ -36,6 +35,22 @@ def say_faults(
     if broken:
         return WeightsError(f"{source} holds values that are no finite numbers: {_some(broken)}")
     return None
+
+
+def _say_help(rows: Sequence[Row], unused: Mapping[str, tuple[int, ...]]) -> str:
+    """How to mend it: with the spec that the file is of, where the zoo has it."""
+    known = list(itertools.islice(fitting_specs(shapes_there(rows, unused)), _SHOWN))
+    if known:
+        return f"of the zoo, {' or '.join(known)} has its tensors"
+    if _nothing_fits(rows):
+        return "pair them with --map FILE, or by --match order"
+    return "name another spec, or allow what may be missing: --allow 'stages.3.*', or --allow-missing"
+
+
+def shapes_there(rows: Sequence[Row], unused: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    """The shapes of all tensors of the file."""
+    taken = {row.theirs: row.their_shape for row in rows if row.theirs is not None and row.their_shape is not None}
+    return {**taken, **unused}
 
 
 def _nothing_fits(rows: Sequence[Row]) -> bool:
@@ -72,7 +87,8 @@ def _some(names: Iterable[str]) -> str:
 
 def _whole_blocks(plan: Plan, absent: Sequence[str]) -> list[str]:
     """The blocks of stages of which every tensor is absent."""
-    gone, have = set(absent), {}
+    gone = set(absent)
+    have: dict[str, list[str]] = {}
     for name, _, _ in plan.tensors():
         if match := _BLOCK.match(name):
             have.setdefault(f"stages.{match[1]}.{match[2]}", []).append(name)
@@ -93,19 +109,43 @@ def _of_every_block(absent: Sequence[str], plan: Plan, gone: Sequence[str]) -> l
 def block_ranges(blocks: Iterable[str]) -> list[str]:
     """`stages.1.2`, `stages.1.3`, `stages.1.4` -> `stages.1.2-4`."""
     ranges = []
-    numbers = [(int(stage), int(block)) for _, stage, block in (name.split(".") for name in blocks)]
-    for _, run in itertools.groupby(enumerate(numbers), lambda item: (item[1][0], item[1][1] - item[0])):
-        (stage, first), *rest = [number for _, number in run]
-        ranges.append(f"stages.{stage}.{first}" + (f"-{rest[-1][1]}" if rest else ""))
+    numbered = [(stage, int(block)) for stage, _, block in (name.rpartition(".") for name in blocks)]
+    for _, run in itertools.groupby(enumerate(numbered), lambda item: (item[1][0], item[1][1] - item[0])):
+        (stage, first), *rest = [entry for _, entry in run]
+        ranges.append(f"{stage}.{first}" + (f"-{rest[-1][1]}" if rest else ""))
     return ranges
 
 
-def group_names(names: Iterable[str]) -> dict[str, list[str]]:
-    """Names by the module around them, such as a block: `layer1.2` for `layer1.2.conv1.weight`."""
+def group_names(names: Iterable[str]) -> Iterator[str]:
+    """Names in few words: `head.linear.weight, bias`; `layer1.2-3.* (12 tensors)` for all of two blocks."""
     groups: dict[str, list[str]] = {}
     for name in names:
-        parts = name.split(".")
-        numbered = [place for place, part in enumerate(parts) if re.fullmatch(r"\D*\d+", part)][:2]
-        depth = min(numbered[-1] + 1 if numbered else 1, max(1, len(parts) - 1))
-        groups.setdefault(".".join(parts[:depth]), []).append(name)
-    return groups
+        groups.setdefault(_around(name), []).append(name)
+    for blocks, run in itertools.groupby(groups.items(), lambda group: _is_block(*group)):
+        if blocks:
+            members = dict(run)
+            for block in block_ranges(members):
+                first, _, last = block.rpartition(".")[2].partition("-")
+                stage = block.rpartition(".")[0]
+                inside = sum(len(members[f"{stage}.{number}"]) for number in range(int(first), int(last or first) + 1))
+                yield f"{block}.* ({inside:,} tensors)"
+        else:
+            for group, found in run:
+                yield _few(group, found)
+
+
+def _around(name: str) -> str:
+    """The block around a tensor, or the module."""
+    match = re.match(r"(.*?\d+\.\d+)\.", name)
+    return match[1] if match else name.rpartition(".")[0]
+
+
+def _is_block(group: str, members: Sequence[str]) -> bool:
+    return re.search(r"\.\d+$", group) is not None and len(members) > 2
+
+
+def _few(group: str, members: Sequence[str]) -> str:
+    modules = {name.rpartition(".")[0] for name in members}
+    if len(modules) == 1 and len(members) <= 2:
+        return ", ".join([members[0], *(name.rpartition(".")[2] for name in members[1:])])
+    return f"{group}.* ({len(members):,} tensors)"

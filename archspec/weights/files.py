@@ -59,9 +59,7 @@ def read_content(path: Path) -> Content:
             raise WeightsError(
                 f"'{path}' is damaged, or is no weights file: neither safetensors nor torch.save wrote it"
             )
-        with path.open("rb") as stream, warnings.catch_warnings(action="ignore"):  # by a path torch goes by its suffix
-            with torch.serialization.safe_globals(_HARMLESS):  # type: ignore[arg-type]
-                return Content(torch.load(stream, map_location="cpu", weights_only=True), {})
+        return Content(_load_pickle(path), {})
     except WeightsError:
         raise
     except pickle.UnpicklingError as error:
@@ -70,6 +68,15 @@ def read_content(path: Path) -> Content:
         raise _refused(path, str(error)) from error
     except Exception as error:  # a damaged file makes torch raise nearly anything
         raise _damaged(path, error) from error
+
+
+def _load_pickle(path: Path) -> Any:
+    with (
+        path.open("rb") as stream,  # by a path torch goes by its suffix
+        torch.serialization.safe_globals(_HARMLESS),  # type: ignore[arg-type]
+        warnings.catch_warnings(action="ignore"),
+    ):
+        return torch.load(stream, map_location="cpu", weights_only=True)
 
 
 def _read_safetensors(path: Path) -> Content:

@@ -1,4 +1,4 @@
-"""The head: the layer that makes a logit for each class, copied, begun afresh, or carried over by the classes' names."""
+"""The head, which makes a logit for each class: copied, begun afresh, or carried over by the classes' names."""
 
 from __future__ import annotations
 
@@ -37,14 +37,12 @@ def class_step(plan: Plan) -> Step | None:
 def choose_head(
     mode: str, sizes: tuple[int, int], here: Sequence[str] | None, there: Sequence[str] | None
 ) -> HeadChoice:
-    """What `head:` means for a head of `sizes` classes here and there, whose names may be known.
+    """What `auto` or `by-name` means for a head of `sizes` classes here and there, whose names may be known.
 
     Raises:
         WeightsError: `by-name` without names, as many names as the head has not, or a name that stands twice.
 
     """
-    if mode == "reset":
-        return HeadChoice("reset", "as asked")
     for names, size, whose in ((here, sizes[0], "the network's"), (there, sizes[1], "the file's")):
         if names is not None and len(names) != size:
             raise WeightsError(f"{whose} head has {size:,} classes, and there are {len(names):,} names for them")
@@ -92,5 +90,7 @@ def read_classes(path: Path | str) -> tuple[str, ...]:
     names = tuple(line.strip() for line in lines)
     if not names or not all(names):
         line = names.index("") + 1 if names else 1
-        raise WeightsError(f"the file of classes '{path}' has no name in line {line}", help="a name a line, and no more")
+        raise WeightsError(
+            f"the file of classes '{path}' has no name in line {line}", help="a name a line, and no more"
+        )
     return names

@@ -31,7 +31,9 @@ def choose_rule(rule: InputRule | str, there: int, here: int) -> InputRule:
     if rule == "auto":
         return "sum" if here < there else "repeat"
     if rule == "zero-extra" and here < there:
-        message = f"the input rule 'zero-extra' only adds channels, and the network has {here} where the file has {there}"
+        message = (
+            f"the input rule 'zero-extra' only adds channels, and the network has {here} where the file has {there}"
+        )
         raise WeightsError(message, help="take sum or mean")
     return rule  # type: ignore[return-value]
 

@@ -1,15 +1,16 @@
 """Pairs tensors of unknown names by the order of their registration, among equal kinds and shapes.
 
 A module is what holds tensors under one prefix. Its signature is the kinds and shapes of its tensors, and for a module
-of vectors (a norm) the signature of the module before it, too. Modules of one signature are paired in their order, where
-there are as many here as there. Layers behind one another are registered in the order in which they run; of two layers
-side by side (a block's last convolution and its shortcut's) either may come first, so equal ones are refused.
+of vectors (a norm) the signature of the module before it, too. Modules of one signature are paired in their order,
+where there are as many here as there. Layers behind one another are registered in the order in which they run; of two
+layers side by side (a block's last convolution and its shortcut's) either may come first, so equal ones are refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from torch import Tensor
 
@@ -57,7 +58,12 @@ def pair_by_order(plan: Plan, tensors: Mapping[str, Tensor], given: Mapping[str,
     left = [module for module in ours if module.name not in {ours.name for ours, _ in pairs}]
     unpaired = [module for module in theirs if module.name not in {theirs.name for _, theirs in pairs}]
     pairs += _ends(plan, left, unpaired)
-    names = {mine: other.tensors[kind] for module, other in pairs for kind, mine in module.tensors.items() if kind in other.tensors}
+    names = {
+        mine: other.tensors[kind]
+        for module, other in pairs
+        for kind, mine in module.tensors.items()
+        if kind in other.tensors
+    }
     return Pairing("order", names)
 
 
@@ -71,7 +77,9 @@ def _modules(tensors: Iterable[tuple[str, tuple[int, ...]]]) -> list[_Module]:
     for module, found in grouped.items():
         kinds = tuple(sorted((kind, shape) for kind, (_, shape) in found.items() if kind != COUNTER))
         vectors = all(len(shape) <= 1 for _, shape in kinds)
-        made.append(_Module(module, {kind: name for kind, (name, _) in found.items()}, kinds, before if vectors else ()))
+        made.append(
+            _Module(module, {kind: name for kind, (name, _) in found.items()}, kinds, before if vectors else ())
+        )
         before = kinds
     return made
 
@@ -90,12 +98,14 @@ def _refuse_swaps(plan: Plan, paired: Sequence[_Module], groups: Mapping[Signatu
     swaps = [
         f"{first.name} and {second.name}"
         for modules in groups.values()
-        for first, second in zip(modules, modules[1:], strict=False)
+        for first, second in pairwise(modules)
         if first.name in done and not runs_before[second.name] & (1 << _number(plan, first.name))
     ]
     if swaps:
         listed = "; ".join(swaps[:_SHOWN]) + ("; ..." if len(swaps) > _SHOWN else "")
-        message = f"the order of the file's tensors could swap {len(swaps)} equal modules that run side by side: {listed}"
+        message = (
+            f"the order of the file's tensors could swap {len(swaps)} equal modules that run side by side: {listed}"
+        )
         help = "say which is which in a file for --map, such as `stages.0.0.shortcut.conv: layer1.0.downsample.0`"
         raise WeightsError(message, help=help)
 

@@ -57,7 +57,9 @@ def read_map(path: Path, plan: Plan, tensors: Mapping[str, Tensor]) -> dict[str,
             continue
         below = _below(key, ours)
         if not below:
-            faults.append(Diagnostic(f"the network has no tensor '{shorten(key)}'", entry.key, (key,), _near(key, ours)))
+            faults.append(
+                Diagnostic(f"the network has no tensor '{shorten(key)}'", entry.key, (key,), _near(key, ours))
+            )
             continue
         theirs = entry.node.value
         found = {f"{key}{rest}": f"{theirs}{rest}" for rest in below if f"{theirs}{rest}" in tensors}
@@ -81,4 +83,3 @@ def _below(key: str, names: list[str]) -> list[str]:
 def _near(name: str, known: Mapping[str, Tensor] | list[str]) -> str:
     match = closest(name, [*known, *dict.fromkeys(other.rpartition(".")[0] for other in known)])
     return f"did you mean '{match}'?" if match else ""
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,7 +15,7 @@ from archspec.plan.plan import Plan
 from archspec.weights.explain import say_faults
 from archspec.weights.heads import read_classes
 from archspec.weights.order import pair_by_order
-from archspec.weights.pairing import Pairing, pair_by_names, read_map
+from archspec.weights.pairing import COUNTER, Pairing, pair_by_names, read_map
 from archspec.weights.preprocessing import KnownPreprocessing, usual_preprocessing
 from archspec.weights.rows import ACTIONS, Action, Row, allow_missing, find_ends, make_rows
 from archspec.weights.settings import Matching
@@ -60,6 +61,12 @@ class WeightsPlan:
         begun_afresh = sum(row.parameters - row.filled for row in self.of("adapted")) if action == "reset" else 0
         return begun_afresh + sum(row.parameters for row in self.of(action))
 
+    @property
+    def unused_parameters(self) -> int:
+        """How many values of the file find no place, statistics of norms left out."""
+        statistics = ("running_mean", "running_var", COUNTER)
+        return sum(math.prod(shape) for name, shape in self.unused.items() if not name.endswith(statistics))
+
     def refuse(self) -> None:
         """Refuse a file that does not fit.
 
@@ -73,9 +80,10 @@ class WeightsPlan:
 
     def record(self) -> dict[str, Any]:
         """The plan as `--json` gives it."""
-        counts = {
+        counts: dict[str, dict[str, int]] = {
             action: {"tensors": len(self.of(action)), "parameters": self.count(action)} for action in ACTIONS
         }
+        counts["unused"] = {"tensors": len(self.unused), "parameters": self.unused_parameters}
         return {
             "network": self.plan.name,
             "source": self.source,
@@ -116,10 +124,11 @@ def plan_weights(
     taken = {row.theirs for row in rows}
     unused = {name: tuple(tensor.shape) for name, tensor in opened.tensors.items() if name not in taken}
     preprocessing = opened.preprocessing or usual_preprocessing(pairing.naming)
-    notes = (*opened.notes, *pairing.notes)
-    return WeightsPlan(
-        plan, opened.name, pairing.naming, rows, unused, notes, opened.sha256, there, preprocessing
-    )
+    left = sum(math.prod(shape) for shape in unused.values())
+    whole = sum(tensor.numel() for tensor in opened.tensors.values())
+    large = f"{left / whole:.0%} of the file finds no place: it is of another, larger network" if left else ""
+    notes = (*opened.notes, *pairing.notes, *([large] if left > (1 - ENOUGH) * whole else []))
+    return WeightsPlan(plan, opened.name, pairing.naming, rows, unused, notes, opened.sha256, there, preprocessing)
 
 
 def _pair(plan: Plan, opened: WeightsSource, how: Matching) -> Pairing:
@@ -134,4 +143,3 @@ def _pair(plan: Plan, opened: WeightsSource, how: Matching) -> Pairing:
     rest = {ours: theirs for ours, theirs in pairing.names.items() if theirs not in taken}
     note = f"the map gives {len(given):,} of {len(list(plan.tensors())):,} tensors"
     return Pairing(pairing.naming, {**rest, **given}, (*pairing.notes, note))
-

@@ -48,7 +48,11 @@ class KnownPreprocessing:
 
 
 def _usual(
-    network: str, interpolation: str, crop: float = 0.875, mean: tuple[float, ...] = _MEAN, std: tuple[float, ...] = _STD
+    network: str,
+    interpolation: str,
+    crop: float = 0.875,
+    mean: tuple[float, ...] = _MEAN,
+    std: tuple[float, ...] = _STD,
 ) -> tuple[str, Preprocessing]:
     values = {"channels": 3, "size": (224, 224), "crop": crop, "mean": mean, "std": std, "interpolation": interpolation}
     return network, Preprocessing.model_validate(values)
@@ -100,7 +104,10 @@ def _parse(text: str | bytes) -> dict[str, Any]:
     try:
         read = json.loads(text)
         found = read if isinstance(read, dict) else {}
-        return {key: json.loads(value) if isinstance(value, str) and value[:1] in "[{" else value for key, value in found.items()}
+        return {
+            key: json.loads(value) if isinstance(value, str) and value[:1] in "[{" else value
+            for key, value in found.items()
+        }
     except (ValueError, RecursionError):
         return {}
 

@@ -91,13 +91,17 @@ def find_ends(
     last = class_step(plan)
     if last is None:
         return Ends(frozenset(inputs), frozenset(), HeadChoice("copied"))
-    head = [f"{last.name}.{tensor}" for tensor in last.operation.parameters()]
-    found = [tensors[names[name]] for name in head if names.get(name) in tensors]
-    if how.head != "reset" and not found:
+    head = {f"{last.name}.{tensor}": shape for tensor, shape in last.operation.parameters().items()}
+    found = {name: tensors[names[name]] for name in head if names.get(name) in tensors}
+    there = next((tensor.shape[0] if tensor.ndim else 0 for tensor in found.values()), 0)
+    if how.head == "reset":
+        choice = HeadChoice("reset", "as asked")
+    elif not found:
         choice = HeadChoice("reset", "the file has no head")
-    else:
-        there = found[0].shape[0] if found and found[0].ndim else 0
+    elif all(_class_rows(tensor, head[name]).shape == (there, *head[name][1:]) for name, tensor in found.items()):
         choice = choose_head(how.head, (plan.output[0], there), *classes)
+    else:  # other features, and not only other classes
+        choice = HeadChoice("copied")
     return Ends(frozenset(inputs), frozenset(head), choice)
 
 
@@ -113,13 +117,13 @@ def make_rows(
     for name, shape, trained in plan.tensors():
         theirs = names.get(name)
         tensor = tensors.get(theirs) if theirs is not None else None
-        row = Row(name, shape, trained, "missing", reason="the file has no such tensor")
+        row = Row(name, shape, trained, "missing", reason="not in the file")
         if tensor is not None:
             row = replace(row, theirs=theirs, their_shape=tuple(tensor.shape), reason="")
             yield _filled(row, tensor, how, ends)
         elif name in ends.head and ends.choice.action == "reset":
             yield replace(row, action="reset", reason=ends.choice.reason)
-        elif name.endswith(COUNTER):
+        elif name.endswith(COUNTER) and names.get(name.replace(COUNTER, "running_var")) in tensors:
             yield replace(row, action="reset", reason="a counter that old files lack")
         else:
             yield row
@@ -142,13 +146,14 @@ def _filled(row: Row, tensor: Tensor, how: Matching, ends: Ends) -> Row:
 
 def _of_head(row: Row, tensor: Tensor, choice: HeadChoice) -> Row:
     if choice.action == "reset":
-        if choice.reason != "as asked" and tuple(reshaped(tensor, (len(tensor), *row.shape[1:])).shape[1:]) != row.shape[1:]:
-            return replace(row, reason=f"{row.their_shape} there, {row.shape} here")  # other features, not only classes
         return replace(row, action="reset", reason=choice.reason)
-    value = reshaped(tensor, (len(tensor), *row.shape[1:]))
-    if tuple(value.shape[1:]) != row.shape[1:]:
-        return replace(row, reason=f"{row.their_shape} there, {row.shape} here")
-    return replace(row, action="adapted", value=value[list(choice.there)], here=choice.here, reason=choice.reason)
+    value = _class_rows(tensor, row.shape)[list(choice.there)]
+    return replace(row, action="adapted", value=value, here=choice.here, reason=choice.reason)
+
+
+def _class_rows(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """A head's tensor with as many rows as it has, each in the shape that a row has here."""
+    return reshaped(tensor, (*tensor.shape[:1], *shape[1:]))
 
 
 def _other_channels(value: Tensor, shape: tuple[int, ...]) -> bool:
