@@ -23,6 +23,8 @@ class Settings(BaseModel):
 
     document_keys: ClassVar[tuple[str, ...]] = ()
     """Keys that a document may have beside the fields, because they are resolved before it is read."""
+    bare_key: ClassVar[str | None] = None
+    """The field that a bare text in a document stands for: `weights: a.pth` for `weights: {file: a.pth}`."""
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.__dict__ == other.__dict__

@@ -23,6 +23,7 @@ _COMMANDS = {
     "eval": "archspec.cli.evaluate:evaluate",
     "predict": "archspec.cli.predict:predict",
     "data": "archspec.cli.data:data",
+    "weights": "archspec.cli.weights:weights",
     "recipes": "archspec.cli.recipes:recipes",
     "rule": "archspec.cli.rule:rule",
     "plugins": "archspec.cli.plugins:plugins",

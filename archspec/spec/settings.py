@@ -67,6 +67,8 @@ class FieldShape:
     many: bool = False
     alone: bool = False
     """Whether one of the many may stand without its list, and is then kept without it."""
+    optional: bool = False
+    """Whether a document may say `null`."""
 
     @property
     def entry(self) -> FieldShape:
@@ -97,6 +99,9 @@ def _shape(annotation: Any, metadata: Iterable[Any]) -> FieldShape | None:
         return None if one is None or several is None else replace(one, many=True, alone=True)
     if isinstance(annotation, type) and issubclass(annotation, Settings):
         return FieldShape(settings=annotation)
+    if origin in (typing.Union, UnionType) and len(arguments) == 2 and arguments[1] is type(None):
+        inner = _shape(arguments[0], ())
+        return None if inner is None or inner.settings is None else replace(inner, optional=True)
     return None
 
 
@@ -121,6 +126,7 @@ class _Reading:
 
     def settings(self, model: type[S], node: Node, path: KeyPath) -> S:
         """The settings in a map, or `_FAILED`, where a diagnostic says what is wrong."""
+        node = _spell_out(model, node)
         if not isinstance(node, Mapping):
             self.report(f"{_subject(path)} must be a map of keys, not {describe(plain(node))}", node.place, path)
             return cast(S, _FAILED)
@@ -152,6 +158,8 @@ class _Reading:
         if shape.offered is not None:
             return self.offer(shape.offered, shape.base, node, path)
         assert shape.settings is not None
+        if shape.optional and isinstance(node, Scalar) and node.value is None:
+            return None
         return self.settings(shape.settings, node, path)
 
     def offer(self, marker: Offered, base: type[Options], node: Node, path: KeyPath) -> Options:
@@ -227,6 +235,22 @@ class _Reading:
     ) -> None:
         # one value can break one rule twice (both sides of `size: 0`), and one default every stage: told once
         self.found.setdefault((rule or message, place), Diagnostic(message, place, path, hint, notes))
+
+
+def _spell_out(model: type[Settings], node: Node) -> Node:
+    """A bare text as the map that it is short for.
+
+    Where `--set` or `extends` added keys to one, it stands under `type`, at the place of its own key.
+    """
+    if model.bare_key is None:
+        return node
+    if isinstance(node, Scalar) and isinstance(node.value, str):
+        return Mapping(node.place, {model.bare_key: Entry(node.place, node)})
+    named = node.entries.get("type") if isinstance(node, Mapping) else None
+    if isinstance(node, Mapping) and named is not None and named.key is named.node.place:
+        rest = {key: entry for key, entry in node.entries.items() if key != "type"}
+        return Mapping(node.place, {model.bare_key: named, **rest}, node.size)
+    return node
 
 
 def _known_keys(model: type[Settings]) -> list[str]:

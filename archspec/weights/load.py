@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from archspec.errors import WeightsError
 from archspec.network.compile import Network
-from archspec.weights.files import read_tensors, state_tensors
-from archspec.weights.keymaps import foreign_names
-
-_COUNTER = "num_batches_tracked"
-"""Files older than torch 0.4.1 lack it, and nothing but a momentum of None reads it."""
+from archspec.weights.pairing import COUNTER
+from archspec.weights.plan import WeightsPlan, plan_weights
 
 
 @dataclass(frozen=True)
@@ -23,6 +21,31 @@ class LoadedWeights:
 
     naming: str
     copied: tuple[str, ...]
+
+
+def apply_weights(network: Network, planned: WeightsPlan) -> LoadedWeights:
+    """Copy what was planned into `network`, or into the part that it is; all else in it stays.
+
+    Raises:
+        WeightsError: the network is folded, or has other tensors than the one that was planned for.
+
+    """
+    if network.folded:
+        help = "load them into the whole network, and compile with `state=network.state_dict(), fold=True`"
+        raise WeightsError("a folded network has no batch norms to load into", help=help)
+    if network.plan is not planned.plan and list(network.plan.tensors()) != list(planned.plan.tensors()):
+        raise WeightsError(f"the weights were planned for {planned.plan.name}, and the network has other tensors")
+    own = network.state_dict()
+    rows = [row for row in planned.rows if row.name in own and row.value is not None]
+    with torch.no_grad():
+        for row in rows:
+            assert row.value is not None
+            target = own[row.name]
+            if row.here is None:
+                target.copy_(row.value)
+            else:
+                target[list(row.here)] = row.value.to(target)
+    return LoadedWeights(planned.naming, tuple(row.name for row in rows))
 
 
 def load_weights(network: Network, weights: Path | str | Mapping[str, Tensor]) -> LoadedWeights:
@@ -34,50 +57,32 @@ def load_weights(network: Network, weights: Path | str | Mapping[str, Tensor]) -
         WeightsError: the file cannot be read, or its tensors are not those of the network.
 
     """
-    if network.folded:
-        help = "load them into the whole network, and compile with `state=network.state_dict(), fold=True`"
-        raise WeightsError("a folded network has no batch norms to load into", help=help)
-    if isinstance(weights, Path | str):
-        source, tensors = f"'{weights}'", read_tensors(Path(weights))
-    else:
-        source, tensors = "the state dict", state_tensors(weights, "the state dict")
-    ours = [name for name, _, _ in network.plan.tensors()]
-    naming, names = max(
-        (("archspec", {name: name for name in ours}), *foreign_names(network.plan)),
-        key=lambda candidate: sum(theirs in tensors for theirs in candidate[1].values()),
-    )
-    shapes = {name: shape for name, shape, _ in network.plan.tensors()}
-    renamed = {
-        name: _reshaped(tensors.pop(theirs), shapes[name]) for name, theirs in names.items() if theirs in tensors
-    }
-    _refuse(network, source, renamed, unused=tensors)
-    own = network.state_dict()
-    copied = [name for name in own if name in renamed]
-    for name in copied:
-        own[name].copy_(renamed[name])
-    return LoadedWeights(naming, tuple(copied))
+    planned = plan_weights(network.plan, weights)
+    refuse_inexact(planned, {step.name for step in network.steps})
+    return apply_weights(network, planned)
 
 
-def _reshaped(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """A linear layer's matrix as the 1x1 convolution that it is, a factor (C, 1, 1) as (C,); any other as it is."""
-    same = tuple(size for size in tensor.shape if size != 1) == tuple(size for size in shape if size != 1)
-    return tensor.reshape(shape) if same else tensor
+def refuse_inexact(planned: WeightsPlan, inside: set[str] | None = None) -> None:
+    """Refuse whatever is not copied as it is, and whatever is left over.
 
+    `inside` names the steps of a network that was cut, which needs its own part alone.
 
-def _refuse(network: Network, source: str, found: Mapping[str, Tensor], unused: Iterable[str]) -> None:
-    shapes = {name: shape for name, shape, _ in network.plan.tensors()}
-    inside = {step.name for step in network.steps}  # a network that was cut needs its own part
-    needed = [name for name in shapes if name.rpartition(".")[0] in inside]
-    missing = [name for name in needed if name not in found and not name.endswith(_COUNTER)]
+    Raises:
+        WeightsError: a tensor is missing, of another shape, or unknown.
+
+    """
+    rows = [row for row in planned.rows if inside is None or row.name.rpartition(".")[0] in inside]
+    inexact = [row for row in rows if row.action != "copied"]
+    missing = [row.name for row in inexact if row.theirs is None and not row.name.endswith(COUNTER)]
     wrong = [
-        f"{name}: {tuple(found[name].shape)} there, {shapes[name]} here"
-        for name in needed
-        if name in found and tuple(found[name].shape) != shapes[name]
+        f"{row.name}: {row.their_shape} there, {row.shape} here"
+        for row in inexact
+        if row.their_shape not in (None, row.shape)
     ]
     faults = [
         f"{len(names)} {what}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
-        for what, names in (("missing", missing), ("of another shape", wrong), ("unknown", list(unused)))
+        for what, names in (("missing", missing), ("of another shape", wrong), ("unknown", list(planned.unused)))
         if names
     ]
     if faults:
-        raise WeightsError(f"{source} does not fit {network.plan.name}: {'; '.join(faults)}")
+        raise WeightsError(f"{planned.source} does not fit {planned.plan.name}: {'; '.join(faults)}")

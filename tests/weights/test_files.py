@@ -10,7 +10,8 @@ from safetensors.torch import save_file
 
 import archspec
 from archspec.errors import WeightsError
-from archspec.weights.files import read_tensors, state_tensors
+from archspec.weights.files import read_tensors
+from archspec.weights.nested import state_tensors
 
 
 @pytest.fixture(scope="module")
