@@ -188,6 +188,14 @@ def test_blocks_of_which_a_part_trains_are_named_so(plan_of):
     )
 
 
+def test_norms_are_named_as_such(plan_of, policy_of):
+    plan = plan_of("resnet18")
+    (phase,) = phases(plan, policy_of("norm-only", plan), 3)
+    assert phase.trains == ("norms of stem to stages.3", "head")
+    assert phase.trained == 522_600
+    assert phase.prefix.last == "stem.conv"
+
+
 def test_without_a_policy_the_groups_are_weights_and_the_rest(plan_of, policy_of):
     plan = plan_of("resnet18")
     weights, others = static_groups(plan, policy_of("none", plan), 30, decays)
