@@ -228,7 +228,8 @@ def _conclude(session: Session, epochs: list[EpochResult]) -> None:
     if not session.trainer.finished:
         say("stopped", f"early: {plural(session.waiting, 'evaluation')} were no better than the best")
     if best is not None:
-        say("best", f"epoch {best.epoch}: validation {best.top1:.1%}, loss {best.loss:.3f}")
+        balanced = f", balanced {best.balanced:.1%}" if run.recipe.best_by == "balanced" else ""
+        say("best", f"epoch {best.epoch}: validation {best.top1:.1%}{balanced}, loss {best.loss:.3f}")
     waited, seconds = (sum(getattr(result, name) for result in epochs) for name in ("waited", "seconds"))
     if waited > _MUCH * seconds:
         cure = "more loader processes (--workers)" if run.recipe.cache != "none" else "`--set recipe.cache=disk`"

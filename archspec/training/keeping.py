@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -103,9 +104,11 @@ def _keep_epoch(session: Session, result: EpochResult) -> None:
 
 def _rank(metrics: EpochMetrics, best_by: str) -> tuple[float, ...]:
     """What is compared: the larger is the better."""
-    assert metrics.top1 is not None, "only an evaluated epoch is ranked"
     assert metrics.loss is not None, "only an evaluated epoch is ranked"
-    return (metrics.top1, -metrics.loss) if best_by == "top1" else (-metrics.loss,)
+    if best_by == "loss":
+        return (-metrics.loss,)
+    share = metrics.top1 if best_by == "top1" else metrics.balanced
+    return (-math.inf if share is None else share, -metrics.loss)  # a run of before may not have counted it
 
 
 def save(session: Session) -> None:

@@ -97,8 +97,8 @@ class Recipe(Settings):
     Touvron et al. 2019, Tan and Le 2021."""
     evaluate_every: Annotated[int, Field(ge=1)] = 1
     """Epochs from one evaluation to the next. The last epoch is always evaluated."""
-    best_by: Literal["top1", "loss"] = "top1"
-    """What chooses the best epoch: validation accuracy, ties by loss; or validation loss."""
+    best_by: Literal["top1", "balanced", "loss"] = "top1"
+    """What chooses the best epoch: validation accuracy, or the mean of the classes' recalls, ties by loss; or loss."""
     early_stopping: Annotated[int, Field(ge=1)] | None = None
     """End the run after so many evaluations that were not the best."""
     checkpoint_steps: Annotated[int, Field(ge=1)] | None = None

@@ -41,6 +41,8 @@ class EpochMetrics(Settings):
     top1: float | None = None
     """Of the validation split, as the rest; null in an epoch that was not evaluated."""
     top5: float | None = None
+    balanced: float | None = None
+    """The mean recall of the classes that occur. Null in runs of before it was counted, too."""
     loss: float | None = None
     images: int | None = None
     skipped: int = 0
