@@ -195,7 +195,8 @@ def _forward(trainer: Trainer, batch: Batch, number: int) -> tuple[Tensor, Tenso
     images, targets = trainer.mixing(images, labels, epoch, number)
     seed_generator(STEP, recipe.seed, epoch, number, device=normalize.device)  # for what the network draws
     with autocast(normalize.device, trainer.dtype):
-        logits = (trainer.forward or trainer.network)(images)
+        forward = trainer.network if trainer.forward is None else trainer.forward  # torch's has no truth value
+        logits = forward(images)
         loss = trainer.loss(logits, targets)
     return logits.detach(), targets, loss
 
