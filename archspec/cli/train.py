@@ -114,7 +114,9 @@ def _new(options: TrainOptions, plugins: Plugins) -> Session:
     data = choice.data.offer.make(choice.data, recipe.seed)
     from archspec.report.introduction import introduce
     from archspec.training import session as training
+    from archspec.training.switches import use_deterministic
 
+    use_deterministic(recipe.deterministic)
     device = training.choose_device(options.device)
     fitted = training.fit_head(spec, data)
     session = training.new_session(
@@ -154,7 +156,9 @@ def _resumed(options: TrainOptions, path: str, plugins: Plugins) -> Session:
     data = run.data.data.offer.make(run.data.data, run.recipe.seed)
     from archspec.report.introduction import introduce
     from archspec.training import session as training
+    from archspec.training.switches import use_deterministic
 
+    use_deterministic(recipe.deterministic)
     device = training.choose_device(options.device)
     session = training.resume_session(run, data, device=device, workers=options.workers)
     _say(introduce(session, len(run.classes)))

@@ -16,6 +16,7 @@ from archspec.training.loop import EpochResult, StepResult, Trainer, train
 from archspec.training.records import EpochMetrics, Manifest
 from archspec.training.run import METRICS, SKIPPED, TIMES, create_run, lock_run
 from archspec.training.session import Session
+from archspec.training.switches import plain_faults
 
 
 def fit(session: Session, stop: Callable[[], bool] = lambda: False) -> Iterator[StepResult | EpochResult]:
@@ -33,7 +34,8 @@ def fit(session: Session, stop: Callable[[], bool] = lambda: False) -> Iterator[
         create_run(session.run)
         session.lock = lock_run(session.run)
     try:
-        yield from _fit(session, stop)
+        with plain_faults():
+            yield from _fit(session, stop)
         if session.ended:
             shutil.rmtree(before(session.run.last), ignore_errors=True)
     finally:

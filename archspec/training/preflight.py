@@ -23,6 +23,7 @@ from archspec.training.loop import Trainer, train_step
 from archspec.training.machine import free_memory
 from archspec.training.optimization import make_optimizer
 from archspec.training.records import Progress
+from archspec.training.switches import plain_faults
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ def rehearse(trainer: Trainer, folder: Path, steps: int = 1) -> Forecast:
     """Train a copy of the network for a few steps on the first batch, and evaluate it. The trainer stays as it is.
 
     Raises:
-        RunError: the batch fits no memory, a loss is not finite, or there is no room for checkpoints.
+        RunError: the batch fits no memory, a loss is not finite, there is no room for checkpoints, or torch cannot do
+            what the recipe switches on.
         DataError: an image cannot be read.
 
     """
@@ -54,8 +56,9 @@ def rehearse(trainer: Trainer, folder: Path, steps: int = 1) -> Forecast:
     _refuse_memory(trainer)
     double = _double(trainer)
     try:
-        seconds = [_time_step(double, batch) for _ in range(steps)]
-        image_seconds = _time_evaluation(double, batch)
+        with plain_faults():
+            seconds = [_time_step(double, batch) for _ in range(steps)]
+            image_seconds = _time_evaluation(double, batch)
     except torch.OutOfMemoryError as error:
         raise _no_memory(trainer, f"the device has too little memory for a batch of {len(batch.labels)}") from error
     forecast = Forecast(
@@ -86,7 +89,7 @@ def _double(trainer: Trainer) -> Trainer:
         network=network,
         optimizer=make_optimizer(trainer.recipe, network),
         average=None,
-        forward=None,
+        forward=torch.compile(network) if trainer.forward is not None else None,  # torch keeps the code for the run
         scaler=torch.amp.GradScaler(trainer.normalize.device.type, enabled=trainer.scaler.is_enabled()),
         progress=Progress(),
         pending=[],

@@ -44,6 +44,7 @@ from archspec.training.preflight import Forecast, epoch_seconds, rehearse
 from archspec.training.recipe import DataChoice, Recipe
 from archspec.training.records import EpochMetrics, Manifest
 from archspec.training.run import Run, describe_run, lock_run, refuse_other_images
+from archspec.training.switches import use_deterministic
 
 _MEASURED = 4
 """Steps that are timed where a run's length is asked for, the first of which is left out."""
@@ -222,7 +223,7 @@ def _trainer(run: Run, data: ImageData, network: Network, device: torch.device, 
         data, recipe, preprocessing, epochs=epochs, device=device, workers=workers
     )
     dtype = compute_dtype(recipe.precision, device)
-    torch.use_deterministic_algorithms(recipe.deterministic)
+    use_deterministic(recipe.deterministic)
     return Trainer(
         network=network,
         optimizer=make_optimizer(recipe, network),
