@@ -235,7 +235,8 @@ def _known_keys(model: type[Settings]) -> list[str]:
 
 def _worth_telling(errors: list[ErrorDetails], failed: set[str], model: type[Settings]) -> Iterator[ErrorDetails]:
     """The errors, less those that another one explains: a missing key beside its misspelling, a short list twice,
-    a list that is short for the entries that are wrong."""
+    a list that is short for the entries that are wrong.
+    """
     misspelt = {
         (*error["loc"][:-1], closest(str(error["loc"][-1]), _known_keys(_model_at(model, error["loc"][:-1]))))
         for error in errors
