@@ -54,9 +54,8 @@ def save_checkpoint(
         shutil.rmtree(writing, ignore_errors=True)
         if not isinstance(error, OSError | safetensors.SafetensorError):
             raise
-        raise RunError(
-            f"the checkpoint '{folder}' cannot be written: {error}", help="the one before it is whole"
-        ) from error
+        help = "the one before it is whole, and `--resume` goes on from it" if folder.is_dir() else None
+        raise RunError(f"the checkpoint '{folder}' cannot be written: {error}", help=help) from error
 
 
 def read_checkpoint(folder: Path, name: str = MODEL) -> tuple[Manifest, dict[str, Tensor]]:

@@ -11,7 +11,6 @@ checkpoints/last  checkpoints/best  model.safetensors, manifest.json; last also 
 from __future__ import annotations
 
 import json
-import os
 import platform
 import shutil
 from collections.abc import Iterable
@@ -33,7 +32,7 @@ from archspec.spec.dump import to_yaml
 from archspec.spec.load import load_spec
 from archspec.spec.reader import read_document
 from archspec.spec.settings import read_settings
-from archspec.training.files import write_text
+from archspec.training.files import append_line, write_bytes, write_text
 from archspec.training.recipe import DataChoice, Recipe
 from archspec.training.records import EpochMetrics, RunInfo, SplitRecord, read_record
 
@@ -71,10 +70,7 @@ class Run:
 
         """
         try:
-            with (self.path / name).open("a", encoding="utf-8", newline="\n") as stream:
-                stream.write(json.dumps(record, allow_nan=False) + "\n")
-                stream.flush()
-                os.fsync(stream.fileno())
+            append_line(self.path / name, json.dumps(record, allow_nan=False))
         except OSError as error:
             raise RunError(f"'{self.path / name}' cannot be written: {error.strerror or error}") from error
 
@@ -104,7 +100,10 @@ class Run:
             raise RunError(f"the run directory '{self.path}' cannot be written: {error.strerror or error}") from error
 
     def _rewrite(self, name: str, lines: list[str]) -> None:
-        write_text(self.path / name, "".join(f"{line}\n" for line in lines))
+        content = "".join(f"{line}\n" for line in lines).encode()
+        path = self.path / name
+        if path.is_file() and path.read_bytes() != content:  # a full disk need not matter
+            write_bytes(path, content)
 
     def _lines(self, name: str) -> list[str]:
         path = self.path / name
