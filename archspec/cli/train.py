@@ -44,6 +44,7 @@ class TrainOptions:
     workers: int | None
     dry_run: bool
     other_versions: bool
+    other_settings: bool
 
 
 @click.command()
@@ -58,6 +59,7 @@ class TrainOptions:
 @click.option("--dry-run", is_flag=True, help="Say what the run will be, from a few steps that are measured.")
 @click.option("--resume", metavar="RUN", callback=not_empty, help="Go on with a run from its last checkpoint.")
 @click.option("--other-versions", is_flag=True, help="With --resume: go on with other versions of packages or plugins.")
+@click.option("--other-settings", is_flag=True, help="With --resume: go on with another spec, recipe or data set.")
 @device_option
 @workers_option
 @set_option
@@ -88,6 +90,8 @@ def train(
         raise click.UsageError("--dry-run is for a new run: the one of --resume has begun.")
     if options.other_versions and options.resume is None:
         raise click.UsageError("--other-versions is for a run that goes on: give --resume too.")
+    if options.other_settings and options.resume is None:
+        raise click.UsageError("--other-settings is for a run that goes on: give --resume too.")
     session = _new(options, plugins) if options.resume is None else _resumed(options, options.resume, plugins)
     if options.dry_run:
         _foretell(session, as_json=as_json)
@@ -136,9 +140,10 @@ def _new(options: TrainOptions, plugins: Plugins) -> Session:
 
 
 def _resumed(options: TrainOptions, path: str, plugins: Plugins) -> Session:
-    """The session of a run directory. Settings given again must be those of the run."""
+    """The session of a run directory. Settings given again must be those of the run, unless told."""
     from archspec.training.changes import refuse_changes, refuse_other_code
     from archspec.training.documents import load_data, load_training, split_overrides
+    from archspec.training.exchange import current
     from archspec.training.run import open_run
 
     run = open_run(Path(path), plugins)
@@ -148,20 +153,26 @@ def _resumed(options: TrainOptions, path: str, plugins: Plugins) -> Session:
         raise RunError(f"`--resume {path}` goes on in its own directory, not in '{options.out}'")
     of_spec, _, of_data = split_overrides(options.overrides)
     of_spec.append(f"head.classes={len(run.classes)}")
-    spec = load_spec(options.spec or run.path / "spec.yaml", of_spec, plugins=plugins)
-    named = options.recipe or str(run.path / "recipe.yaml")
+    spec = load_spec(options.spec or current(run.path, "spec.yaml"), of_spec, plugins=plugins)
+    named = options.recipe or str(current(run.path, "recipe.yaml"))
     recipe, given = load_training(named, options.data, options.overrides, plugins)
-    choice = given or load_data(run.path / "data.yaml", of_data, plugins)
-    refuse_changes(run, spec, recipe, choice)
-    data = run.data.data.offer.make(run.data.data, run.recipe.seed)
-    from archspec.report.introduction import introduce
+    choice = given or load_data(current(run.path, "data.yaml"), of_data, plugins)
+    if not options.other_settings:
+        refuse_changes(run, spec, recipe, choice)
+    data = choice.data.offer.make(choice.data, recipe.seed)
+    from archspec.report.introduction import describe_changes, introduce
     from archspec.training import session as training
+    from archspec.training.amendments import amend_run
     from archspec.training.switches import use_deterministic
 
     use_deterministic(recipe.deterministic)
     device = training.choose_device(options.device)
+    known = len(run.info.changes)
+    if options.other_settings:
+        run = amend_run(run, spec, recipe, choice, data)
     session = training.resume_session(run, data, device=device, workers=options.workers)
     _say(introduce(session, len(run.classes)))
+    _say(describe_changes(run.info.changes[known:]))
     say("resumed", _place(session))
     return session
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from archspec.data.cached import StoredImages
 from archspec.data.store import StorePlan
+from archspec.errors import shorten
 from archspec.report.words import human, plural
 from archspec.training.loop import Trainer
 from archspec.training.recipe import Recipe
+from archspec.training.records import Change
 from archspec.training.session import Session
 
 Line = tuple[str, str]
@@ -33,6 +36,22 @@ def introduce(session: Session, spec_classes: int) -> Iterator[Line]:
     loading = _describe_loading(session.trainer)
     yield "device", f"{session.trainer.normalize.device}, {run.info.threads} threads, {loading}"
     yield from (("", note) for note in session.notes)
+
+
+def describe_changes(changes: Iterable[Change]) -> Iterator[Line]:
+    """What a run goes on with otherwise than before, a line each."""
+    heading = "changed"
+    for change in changes:
+        now, before = (_show(value) for value in (change.now, change.before))
+        yield heading, f"{change.path} is {now}, and was {before}"
+        heading = ""
+
+
+def _show(value: Any) -> str:
+    """A setting's value in a few words."""
+    if isinstance(value, dict) and set(value) == {"images", "sha256"}:
+        return f"{plural(value['images'], 'image')} ({value['sha256'][:8]})"
+    return "not set" if value is None else shorten(str(value))
 
 
 def describe_recipe(recipe: Recipe, trainer: Trainer) -> str:

@@ -142,6 +142,7 @@ def _manifest(session: Session) -> Manifest:
         metrics=session.metrics,
         best=session.best,
         waiting=session.waiting,
+        changes=len(run.info.changes),
         classes=run.classes,
         preprocessing=run.info.preprocessing,
         scaler=trainer.scaler.state_dict(),

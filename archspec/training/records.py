@@ -56,6 +56,17 @@ class SplitRecord(Settings):
     sha256: str
 
 
+class Change(Settings):
+    """A setting that was changed when a run was resumed, and after which epoch and step."""
+
+    epoch: int
+    step: int
+    path: str
+    """In the spec, in `recipe.` or `data.`; or `images.` and a split that holds other images."""
+    before: Any
+    now: Any
+
+
 class RunInfo(Settings):
     """`run.json`."""
 
@@ -74,6 +85,7 @@ class RunInfo(Settings):
     classes: tuple[str, ...]
     preprocessing: Preprocessing
     splits: dict[str, SplitRecord]
+    changes: tuple[Change, ...] = ()
 
 
 class Manifest(Settings):
@@ -88,6 +100,8 @@ class Manifest(Settings):
     """Evaluations since the best one."""
     classes: tuple[str, ...]
     preprocessing: Preprocessing
+    changes: int = 0
+    """How many of the run's changes were made before it was written."""
     scaler: dict[str, Any] = Field(default_factory=dict)
     """State of the loss scaling of fp16; empty otherwise."""
     sha256: dict[str, str] = Field(default_factory=dict)

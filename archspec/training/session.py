@@ -23,6 +23,7 @@ from archspec.network.compile import Network, compile_network
 from archspec.plan.planner import plan_network
 from archspec.plugins import Plugins
 from archspec.spec.arch import ArchSpec
+from archspec.training.amendments import carry_over, keep_amendments, refuse_missing_state
 from archspec.training.checkpoint import (
     STATE,
     drop_damaged,
@@ -170,31 +171,39 @@ def new_session(
 def resume_session(run: Run, data: ImageData, *, device: torch.device, workers: int | None) -> Session:
     """Go on with a run from its last checkpoint, or from the beginning where it has none yet.
 
+    Settings that `amend_run` has changed are written then.
+
     Where the last checkpoint is damaged, the one before it is taken, and the session's notes say so.
 
     Raises:
-        RunError: every checkpoint is damaged, or another process trains in the run.
+        RunError: every checkpoint is damaged, another process trains in the run, or other settings do not fit it.
         DataError: the data has other classes or images than the run began with.
 
     """
     if data.classes != run.classes:
-        raise DataError(f"the data's classes are no longer those of the run '{run.path}'", file=data.root)
-    refuse_other_images(run, data, (TRAIN, VALIDATION))
+        message = f"the data's classes are no longer those of the run '{run.path}'"
+        raise DataError(message, file=data.root, help="name data with its classes, or start a new run")
+    refuse_other_images(run, data, (TRAIN, VALIDATION), "go on with other images by `--other-settings`")
     torch.set_num_threads(run.info.threads)
     lock = lock_run(run)
     restore_folder(run.last, keep_before=True)
     restore_folder(run.best)
     if not run.last.is_dir():
         seed_generator(INIT, run.recipe.seed)
+        keep_amendments(run)
         run.forget_after(0)
         return Session(run, data, _trainer(run, data, logits_network(run.spec), device, workers), lock=lock)
     notes = drop_damaged(run.last)
     manifest, model = read_checkpoint(run.last)
     state = read_checkpoint(run.last, STATE)[1]
+    manifest, given_up = carry_over(manifest, run, data)
     trainer = _trainer(run, data, logits_network(run.spec, _part(state, "network/") or model), device, workers)
+    if run.info.changes:
+        refuse_missing_state(trainer, _part(state, "optimizer/"))
     _restore(trainer, manifest, model, state)
+    keep_amendments(run)
     run.forget_after(trainer.progress.epoch)
-    return Session(run, data, trainer, manifest.metrics, manifest.best, manifest.waiting, lock, notes)
+    return Session(run, data, trainer, manifest.metrics, manifest.best, manifest.waiting, lock, notes + given_up)
 
 
 def _restore(trainer: Trainer, manifest: Manifest, model: dict[str, Tensor], state: dict[str, Tensor]) -> None:
@@ -203,7 +212,8 @@ def _restore(trainer: Trainer, manifest: Manifest, model: dict[str, Tensor], sta
     if trainer.average is not None:
         trainer.average.module.load_state_dict(model)
         trainer.average.n_averaged.fill_(manifest.progress.step)
-    trainer.scaler.load_state_dict(manifest.scaler)
+    if manifest.scaler:  # empty, where fp16 is new
+        trainer.scaler.load_state_dict(manifest.scaler)
     trainer.progress = manifest.progress
 
 
