@@ -6,12 +6,22 @@ import math
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from archspec import Offer, Offers, Options, hookimpl
 
 Schedule = Callable[[int], float]
 Factor = Annotated[float, Field(ge=0, le=1)]
+
+
+def _no_epoch(value: object) -> object:
+    """Refuse a number such as 30, an epoch in other libraries, of a run whose length is not known here."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 1:
+        raise ValueError(f"must be a share of the schedule, below 1, not {value:,}: epoch 30 of 90 is 0.333")
+    return value
+
+
+Share = Annotated[float, Field(gt=0, lt=1), BeforeValidator(_no_epoch)]
 
 
 class FallingOptions(Options):
@@ -31,10 +41,7 @@ class PolynomialOptions(FallingOptions):
 class StepOptions(Options):
     """Options of the step schedule."""
 
-    milestones: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1, max_length=100)] = (
-        0.5,
-        0.75,
-    )
+    milestones: Annotated[tuple[Share, ...], Field(min_length=1, max_length=100)] = (0.5, 0.75)
     """Where the rate falls, as shares of the schedule, which is the run without warm-up and cool-down."""
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
     """The factor at each milestone."""

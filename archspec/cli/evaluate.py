@@ -53,13 +53,14 @@ def evaluate(
     With `--data`, `--set data.OPTION=VALUE` reaches its options.
     """
     from archspec.training.documents import choose_data, load_data, split_overrides
+    from archspec.training.exchange import current
     from archspec.training.run import open_run, refuse_other_images
 
     opened = open_run(Path(run), plugins)
     of_spec, of_recipe, of_data = split_overrides(overrides)
     if of_spec or of_recipe:
         raise click.UsageError(f"eval can set the data's options (data.…) only, not '{(of_spec + of_recipe)[0]}'.")
-    own = opened.path / "data.yaml"
+    own = current(opened.path, "data.yaml")
     choice = load_data(own, of_data, plugins) if data is None else choose_data(data, of_data, plugins)
     images = choice.data.offer.make(choice.data, opened.recipe.seed)
     for note in images.notes:

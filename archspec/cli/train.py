@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from archspec.spec.load import load_spec
 
 if TYPE_CHECKING:
     from archspec.training.loop import EpochResult
+    from archspec.training.recipe import DataChoice, Recipe
     from archspec.training.session import Session
 
 
@@ -40,10 +42,12 @@ class TrainOptions:
     overrides: tuple[str, ...]
     out: str | None
     resume: str | None
+    freeze: str | None
     device: str
     workers: int | None
     dry_run: bool
     other_versions: bool
+    other_settings: bool
 
 
 @click.command()
@@ -53,11 +57,14 @@ class TrainOptions:
 @click.option("--epochs", type=click.IntRange(1, 100_000), help="Passes over the training images.")
 @click.option("--batch-size", type=click.IntRange(2, 65_536), help="Images in a step.")
 @click.option("--lr", type=click.FloatRange(min=0, min_open=True), help="Learning rate at the schedule's peak.")
+@click.option("--weights", metavar="FILE", callback=not_empty, help="Begin with these: a file, or a run.")
+@click.option("--freeze", metavar="POLICY[:VALUE]", help="What trains when: head-only, until:stages.3, gradual:2, ...")
 @click.option("--seed", type=click.IntRange(min=0, max=2**31 - 1), help="Of everything random.")
 @click.option("--out", metavar="RUN", callback=not_empty, help="The run directory.  [default: runs/NAME-TIME]")
 @click.option("--dry-run", is_flag=True, help="Say what the run will be, from a few steps that are measured.")
 @click.option("--resume", metavar="RUN", callback=not_empty, help="Go on with a run from its last checkpoint.")
 @click.option("--other-versions", is_flag=True, help="With --resume: go on with other versions of packages or plugins.")
+@click.option("--other-settings", is_flag=True, help="With --resume: go on with another spec, recipe or data set.")
 @device_option
 @workers_option
 @set_option
@@ -69,6 +76,7 @@ def train(
     epochs: int | None,
     batch_size: int | None,
     lr: float | None,
+    weights: str | None,
     seed: int | None,
     overrides: tuple[str, ...],
     as_json: bool,
@@ -83,11 +91,15 @@ def train(
     flags = tuple(f"recipe.{key}={value}" for key, value in daily.items() if value is not None)
     if epochs is not None:  # they take the place of the recipe's own length
         flags += ("recipe.steps=null", "recipe.time=null")
+    if weights is not None:  # before what `--set` says of how they are taken
+        overrides = (f"recipe.weights={json.dumps({'file': weights})}", *overrides)
     options = TrainOptions(overrides=(*overrides, *flags), **rest)
     if options.dry_run and options.resume is not None:
         raise click.UsageError("--dry-run is for a new run: the one of --resume has begun.")
     if options.other_versions and options.resume is None:
         raise click.UsageError("--other-versions is for a run that goes on: give --resume too.")
+    if options.other_settings and options.resume is None:
+        raise click.UsageError("--other-settings is for a run that goes on: give --resume too.")
     session = _new(options, plugins) if options.resume is None else _resumed(options, options.resume, plugins)
     if options.dry_run:
         _foretell(session, as_json=as_json)
@@ -99,7 +111,7 @@ def train(
 
 def _new(options: TrainOptions, plugins: Plugins) -> Session:
     """From the command line to a session: each line hands its value to the next."""
-    from archspec.training.documents import choose_data, load_training, split_overrides
+    from archspec.training.documents import choose_data, split_overrides
     from archspec.training.run import check_new_run, new_run_path
 
     if options.spec is None:
@@ -107,15 +119,18 @@ def _new(options: TrainOptions, plugins: Plugins) -> Session:
     of_spec, _, of_data = split_overrides(options.overrides)
     spec = load_spec(options.spec, of_spec, plugins=plugins)
     plan_within_budget(spec)
-    recipe, named = load_training(options.recipe or "default", options.data, options.overrides, plugins)
+    recipe, named = _training(options, options.recipe or "default", plugins)
     choice = named or choose_data("imagefolder", of_data, plugins)
     out = new_run_path(spec.name) if options.out is None else Path(options.out)
     check_new_run(out)
     data = choice.data.offer.make(choice.data, recipe.seed)
     from archspec.report.introduction import introduce
+    from archspec.training import device as devices
     from archspec.training import session as training
+    from archspec.training.switches import use_deterministic
 
-    device = training.choose_device(options.device)
+    use_deterministic(recipe.deterministic)
+    device = devices.choose_device(options.device)
     fitted = training.fit_head(spec, data)
     session = training.new_session(
         fitted,
@@ -133,10 +148,25 @@ def _new(options: TrainOptions, plugins: Plugins) -> Session:
     return session
 
 
+def _training(options: TrainOptions, recipe: str, plugins: Plugins) -> tuple[Recipe, DataChoice | None]:
+    """The recipe, with the policy of `--freeze` in it, and the data set."""
+    from archspec.finetuning.choice import read_freezing
+    from archspec.training.documents import load_training
+
+    if options.freeze is None:
+        return load_training(recipe, options.data, options.overrides, plugins)
+    of_policy = [override for override in options.overrides if override.startswith("recipe.freeze.")]
+    rest = [override for override in options.overrides if override not in of_policy]
+    loaded, choice = load_training(recipe, options.data, rest, plugins)
+    policy = read_freezing(options.freeze, plugins, of_policy)
+    return loaded.model_copy(update={"freeze": policy}), choice
+
+
 def _resumed(options: TrainOptions, path: str, plugins: Plugins) -> Session:
-    """The session of a run directory. Settings given again must be those of the run."""
+    """The session of a run directory. Settings given again must be those of the run, unless told."""
     from archspec.training.changes import refuse_changes, refuse_other_code
-    from archspec.training.documents import load_data, load_training, split_overrides
+    from archspec.training.documents import load_data, split_overrides
+    from archspec.training.exchange import current
     from archspec.training.run import open_run
 
     run = open_run(Path(path), plugins)
@@ -146,18 +176,27 @@ def _resumed(options: TrainOptions, path: str, plugins: Plugins) -> Session:
         raise RunError(f"`--resume {path}` goes on in its own directory, not in '{options.out}'")
     of_spec, _, of_data = split_overrides(options.overrides)
     of_spec.append(f"head.classes={len(run.classes)}")
-    spec = load_spec(options.spec or run.path / "spec.yaml", of_spec, plugins=plugins)
-    named = options.recipe or str(run.path / "recipe.yaml")
-    recipe, given = load_training(named, options.data, options.overrides, plugins)
-    choice = given or load_data(run.path / "data.yaml", of_data, plugins)
-    refuse_changes(run, spec, recipe, choice)
-    data = run.data.data.offer.make(run.data.data, run.recipe.seed)
-    from archspec.report.introduction import introduce
-    from archspec.training import session as training
+    spec = load_spec(options.spec or current(run.path, "spec.yaml"), of_spec, plugins=plugins)
+    named = options.recipe or str(current(run.path, "recipe.yaml"))
+    recipe, given = _training(options, named, plugins)
+    choice = given or load_data(current(run.path, "data.yaml"), of_data, plugins)
+    if not options.other_settings:
+        refuse_changes(run, spec, recipe, choice)
+    data = choice.data.offer.make(choice.data, recipe.seed)
+    from archspec.report.introduction import describe_changes, introduce
+    from archspec.training import device as devices
+    from archspec.training.amendments import amend_run
+    from archspec.training.resuming import resume_session
+    from archspec.training.switches import use_deterministic
 
-    device = training.choose_device(options.device)
-    session = training.resume_session(run, data, device=device, workers=options.workers)
+    use_deterministic(recipe.deterministic)
+    device = devices.choose_device(options.device)
+    known = len(run.info.changes)
+    if options.other_settings:
+        run = amend_run(run, spec, recipe, choice, data)
+    session = resume_session(run, data, device=device, workers=options.workers)
     _say(introduce(session, len(run.classes)))
+    _say(describe_changes(run.info.changes[known:]))
     say("resumed", _place(session))
     return session
 
@@ -228,7 +267,8 @@ def _conclude(session: Session, epochs: list[EpochResult]) -> None:
     if not session.trainer.finished:
         say("stopped", f"early: {plural(session.waiting, 'evaluation')} were no better than the best")
     if best is not None:
-        say("best", f"epoch {best.epoch}: validation {best.top1:.1%}, loss {best.loss:.3f}")
+        balanced = f", balanced {best.balanced:.1%}" if run.recipe.best_by == "balanced" else ""
+        say("best", f"epoch {best.epoch}: validation {best.top1:.1%}{balanced}, loss {best.loss:.3f}")
     waited, seconds = (sum(getattr(result, name) for result in epochs) for name in ("waited", "seconds"))
     if waited > _MUCH * seconds:
         cure = "more loader processes (--workers)" if run.recipe.cache != "none" else "`--set recipe.cache=disk`"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from archspec.data.cached import StoredImages
 from archspec.data.store import StorePlan
+from archspec.errors import shorten
 from archspec.report.words import human, plural
 from archspec.training.loop import Trainer
 from archspec.training.recipe import Recipe
+from archspec.training.records import Change
 from archspec.training.session import Session
+from archspec.weights.plan import WeightsPlan
 
 Line = tuple[str, str]
 
@@ -28,11 +32,40 @@ def introduce(session: Session, spec_classes: int) -> Iterator[Line]:
     root = f" {data.root}" if str(data.root) != data.name else ""
     yield "data", f"{data.name}{root}: {sizes}; {len(data.classes)} classes"
     yield from (("", note) for note in data.notes)
+    if session.weights is not None:
+        yield from _describe_weights(session.weights)
     yield "recipe", describe_recipe(run.recipe, session.trainer)
     yield from _describe_stores(session.trainer)
     loading = _describe_loading(session.trainer)
     yield "device", f"{session.trainer.normalize.device}, {run.info.threads} threads, {loading}"
     yield from (("", note) for note in session.notes)
+
+
+def describe_changes(changes: Iterable[Change]) -> Iterator[Line]:
+    """What a run goes on with otherwise than before, a line each."""
+    heading = "changed"
+    for change in changes:
+        now, before = (_show(value) for value in (change.now, change.before))
+        yield heading, f"{change.path} is {now}, and was {before}"
+        heading = ""
+
+
+def _show(value: Any) -> str:
+    """A setting's value in a few words."""
+    if isinstance(value, dict) and set(value) == {"images", "sha256"}:
+        return f"{plural(value['images'], 'image')} ({value['sha256'][:8]})"
+    return "not set" if value is None else shorten(str(value))
+
+
+def _describe_weights(planned: WeightsPlan) -> Iterator[Line]:
+    """How much of the network came from a file, and what of it begins afresh."""
+    copied = planned.count("copied") + planned.count("adapted")
+    naming = f"by the names of {planned.naming}" if planned.naming != "order" else "by order"
+    yield "weights", f"{planned.source}, {naming}: {copied:,} parameters, {planned.coverage:.1%} of what it should fill"
+    for action in ("adapted", "reset", "missing"):
+        names = [row.name for row in planned.of(action)]
+        if names:
+            yield "", f"{action}: {', '.join(names[:4])}{', ...' if len(names) > 4 else ''}"
 
 
 def describe_recipe(recipe: Recipe, trainer: Trainer) -> str:

@@ -258,17 +258,21 @@ def _known_keys(model: type[Settings]) -> list[str]:
 
 
 def _worth_telling(errors: list[ErrorDetails], failed: set[str], model: type[Settings]) -> Iterator[ErrorDetails]:
-    """The errors, less those that another one explains: a missing key beside its misspelling, a short list twice."""
+    """The errors, less those that another one explains: a missing key beside its misspelling, a short list twice,
+    a list that is short for the entries that are wrong.
+    """
     misspelt = {
         (*error["loc"][:-1], closest(str(error["loc"][-1]), _known_keys(_model_at(model, error["loc"][:-1]))))
         for error in errors
         if error["type"] == "extra_forbidden"
     }
     shortest = {error["loc"][:-1]: error for error in errors if error["loc"] and isinstance(error["loc"][-1], int)}
+    wrong_within = {error["loc"][:-1] for error in errors}  # pydantic counts the entries that are right
     for error in errors:
         loc = error["loc"]
         near = {loc, (*loc[:-1], "extends")}  # what would have come from there is not missed
         told = (loc[:1] and loc[0] in failed) or (error["type"] == "missing" and near & misspelt)
+        told = told or (error["type"] == "too_short" and loc in wrong_within)
         if not told and not (error["type"] == "missing" and shortest.get(loc[:-1], error) is not error):
             yield error
 

@@ -11,6 +11,9 @@ from archspec.spec.dump import to_data
 from archspec.training.recipe import Recipe
 from archspec.training.run import Run, installed_versions, outside_plugins
 
+Difference = tuple[str, Any, Any]
+"""A path, and two values."""
+
 
 def refuse_changes(run: Run, *given: Settings) -> None:
     """Compare a spec, recipe or data choice given again with the run's own.
@@ -19,14 +22,22 @@ def refuse_changes(run: Run, *given: Settings) -> None:
         RunError: one differs; it names the first difference.
 
     """
+    for path, before, now in differences(run, *given):
+        raise RunError(
+            f"the run '{run.path}' has another setting: {path} is {before} there, and {now} here",
+            help="leave it out to go on with the run, let it change by `--other-settings`, "
+            "or start a new run with another `--out`",
+        )
+
+
+def differences(run: Run, *given: Settings) -> list[Difference]:
+    """Where a spec, recipe or data choice differs from the run's own: a path, the run's value, and the other."""
     own = {type(settings): settings for settings in (run.spec, run.recipe, run.data)}
-    for settings in given:
-        prefix = "recipe." if isinstance(settings, Recipe) else ""
-        for path, before, now in _differences(to_data(own[type(settings)]), to_data(settings)):  # type: ignore[index]
-            raise RunError(
-                f"the run '{run.path}' has another setting: {prefix}{path} is {before} there, and {now} here",
-                help="leave it out to go on with the run, or start a new run with another `--out`",
-            )
+    return [
+        (f"recipe.{path}" if isinstance(settings, Recipe) else path, before, now)
+        for settings in given
+        for path, before, now in _differences(to_data(own[type(settings)]), to_data(settings))  # type: ignore[index]
+    ]
 
 
 _DECIDING = ("archspec", "torch", "torchvision", "pillow")
@@ -54,7 +65,7 @@ def refuse_other_code(run: Run, plugins: Plugins) -> None:
     )
 
 
-def _differences(ours: Any, theirs: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+def _differences(ours: Any, theirs: Any, path: str = "") -> list[Difference]:
     """Where two documents differ: a path, and both values."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
         pairs = [(f"{path}.{key}" if path else key, ours.get(key), theirs.get(key)) for key in {**ours, **theirs}]

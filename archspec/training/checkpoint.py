@@ -17,8 +17,11 @@ from archspec.training.files import before, find_folder, replace_folder, restore
 from archspec.training.records import Manifest, read_record
 
 MODEL, STATE, MANIFEST = "model.safetensors", "training.safetensors", "manifest.json"
-FROZEN = "frozen.safetensors"
-"""Beside the run's checkpoints: the tensors of the model that no epoch changes."""
+
+
+def frozen_file(run: Path, digest: str) -> Path:
+    """Beside the run's checkpoints: the tensors of the model that no epoch changes, by their SHA-256."""
+    return run / f"frozen-{digest[:12]}.safetensors"
 
 
 def save_checkpoint(
@@ -56,9 +59,8 @@ def save_checkpoint(
         shutil.rmtree(writing, ignore_errors=True)
         if not isinstance(error, OSError | safetensors.SafetensorError):
             raise
-        raise RunError(
-            f"the checkpoint '{folder}' cannot be written: {error}", help="the one before it is whole"
-        ) from error
+        help = "the one before it is whole, and `--resume` goes on from it" if folder.is_dir() else None
+        raise RunError(f"the checkpoint '{folder}' cannot be written: {error}", help=help) from error
 
 
 def read_checkpoint(folder: Path, name: str = MODEL) -> tuple[Manifest, dict[str, Tensor]]:
@@ -88,7 +90,7 @@ def read_frozen(run: Path, expected: str) -> dict[str, Tensor]:
         RunError: the file is missing or damaged.
 
     """
-    return _read(run / FROZEN, expected)
+    return _read(frozen_file(run, expected), expected)
 
 
 def _frozen(folder: Path, name: str, manifest: Manifest) -> dict[str, Tensor]:

@@ -28,6 +28,8 @@ class Evaluation:
     images: int
     skipped: int = 0
     """Images that could not be read, which no figure counts."""
+    balanced: float | None = None
+    """The mean of the recalls of the classes that occur: every class weighs alike. None where they were not counted."""
 
     def record(self) -> dict[str, float | int]:
         return asdict(self)
@@ -66,13 +68,23 @@ def evaluate(network: nn.Module, loader: Batches, enter: Entrance, dtype: torch.
 
     """
     images, top1, top5, loss = 0, 0, 0, 0.0
+    seen: list[tuple[Tensor, Tensor]] = []
     for logits, labels, _ in predict_batches(network, loader, enter, dtype):
         best = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
         images += len(labels)
         top1 += int(best[:, 0].sum())
+        seen.append((labels, best[:, 0]))
         top5 += int(best.any(1).sum())
         loss += float(F.cross_entropy(logits, labels, reduction="sum"))
     if not math.isfinite(loss):
         help = "the network's weights or statistics have run away; a smaller learning rate (--lr) usually mends it"
         raise RunError(f"the loss in evaluation is {loss}", help=help)
-    return Evaluation(top1 / images, top5 / images, loss / images, images, len(loader.skipped))
+    balanced = _balanced(*(torch.cat(column).cpu() for column in zip(*seen, strict=True)))
+    return Evaluation(top1 / images, top5 / images, loss / images, images, len(loader.skipped), balanced)
+
+
+def _balanced(labels: Tensor, right: Tensor) -> float:
+    """The mean recall of the classes that occur, from labels (images,) and whether each was found (images,)."""
+    images = labels.bincount()
+    found = labels[right].bincount(minlength=len(images))
+    return float((found.double() / images)[images > 0].mean())

@@ -14,7 +14,7 @@ from archspec.errors import RunError
 from archspec.finetuning.freezing import Freezing
 from archspec.finetuning.treatment import statistics
 from archspec.network.compile import Network
-from archspec.training.checkpoint import FROZEN
+from archspec.training.checkpoint import frozen_file
 from archspec.training.files import write_bytes
 
 
@@ -49,11 +49,13 @@ def keep_frozen(folder: Path, network: Network, freezing: Freezing) -> Frozen | 
     if not tensors:
         return None
     content = save(tensors)
+    digest = hashlib.sha256(content).hexdigest()
+    path = frozen_file(folder, digest)
     try:
-        write_bytes(folder / FROZEN, content)
+        write_bytes(path, content)
     except OSError as error:
-        raise RunError(f"'{folder / FROZEN}' cannot be written: {error.strerror or error}") from error
-    return Frozen(tensors, hashlib.sha256(content).hexdigest())
+        raise RunError(f"'{path}' cannot be written: {error.strerror or error}") from error
+    return Frozen(tensors, digest)
 
 
 def prove_frozen(network: Network, frozen: Frozen) -> int:

@@ -16,10 +16,11 @@ from archspec.data.machine import default_workers
 from archspec.data.sources import ImageFiles
 from archspec.data.transforms import EvaluationTransform, Normalize
 from archspec.training.checkpoint import read_checkpoint
+from archspec.training.device import choose_device, compute_dtype
 from archspec.training.evaluation import autocast
 from archspec.training.figures import Figures, Watch, measure
 from archspec.training.run import Run
-from archspec.training.session import choose_device, compute_dtype, logits_network
+from archspec.training.session import logits_network
 
 _BATCH = 32
 _MANY = 4 * _BATCH
@@ -55,7 +56,7 @@ class Classifier:
         self.device = choose_device(device)
         manifest, state = read_checkpoint(run.best if checkpoint == "best" else run.last)
         self.epoch = manifest.progress.epoch
-        preprocessing = run.info.preprocessing
+        self.preprocessing = preprocessing = manifest.preprocessing  # a run that goes on may have another by then
         self.normalize = Normalize(preprocessing, self.device, channels_last=run.recipe.channels_last)
         network = logits_network(run.spec, state).to(memory_format=self.normalize.memory_format)
         self.network = network.to(self.device).eval()
@@ -89,7 +90,7 @@ class Classifier:
     def _loader(self, index: ImageIndex, batch_size: int, workers: int | None, **unreadable: bool) -> Loader:
         return Loader(
             index,
-            self.run.info.preprocessing.reading,
+            self.preprocessing.reading,
             self.transform,
             batch_size=batch_size,
             workers=default_workers() if workers is None else workers,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from archspec.training.loop import EpochResult, Result, StepResult, train
 from archspec.training.records import EpochMetrics, Manifest
 from archspec.training.run import METRICS, SKIPPED, TIMES, create_run, lock_run
 from archspec.training.session import Session
+from archspec.training.switches import plain_faults
 
 
 def fit(session: Session, stop: Callable[[], bool] = lambda: False) -> Iterator[Result]:
@@ -37,7 +39,8 @@ def fit(session: Session, stop: Callable[[], bool] = lambda: False) -> Iterator[
     try:
         if session.frozen is None:
             session.frozen = keep_frozen(session.run.path, trainer.network, trainer.freezing)
-        yield from _fit(session, stop)
+        with plain_faults():
+            yield from _fit(session, stop)
         if session.ended:
             if session.frozen is not None:
                 session.proved = prove_frozen(trainer.network, session.frozen)
@@ -110,9 +113,11 @@ def _keep_epoch(session: Session, result: EpochResult) -> None:
 
 def _rank(metrics: EpochMetrics, best_by: str) -> tuple[float, ...]:
     """What is compared: the larger is the better."""
-    assert metrics.top1 is not None, "only an evaluated epoch is ranked"
     assert metrics.loss is not None, "only an evaluated epoch is ranked"
-    return (metrics.top1, -metrics.loss) if best_by == "top1" else (-metrics.loss,)
+    if best_by == "loss":
+        return (-metrics.loss,)
+    share = metrics.top1 if best_by == "top1" else metrics.balanced
+    return (-math.inf if share is None else share, -metrics.loss)  # a run of before may not have counted it
 
 
 def save(session: Session) -> None:
@@ -151,6 +156,7 @@ def _manifest(session: Session) -> Manifest:
         metrics=session.metrics,
         best=session.best,
         waiting=session.waiting,
+        changes=len(run.info.changes),
         classes=run.classes,
         preprocessing=run.info.preprocessing,
         scaler=trainer.scaler.state_dict(),

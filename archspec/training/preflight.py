@@ -27,6 +27,7 @@ from archspec.training.machine import free_memory
 from archspec.training.optimization import make_optimizer
 from archspec.training.records import Progress
 from archspec.training.route import choose_route
+from archspec.training.switches import plain_faults
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ def rehearse(trainer: Trainer, folder: Path, steps: int = 1, *, compare: bool = 
     With `compare`, steps in another precision are timed too, where that may be faster.
 
     Raises:
-        RunError: the batch fits no memory, a loss is not finite, or there is no room for checkpoints.
+        RunError: the batch fits no memory, a loss is not finite, there is no room for checkpoints, or torch cannot do
+            what the recipe switches on.
         DataError: an image cannot be read.
 
     """
@@ -62,9 +64,10 @@ def rehearse(trainer: Trainer, folder: Path, steps: int = 1, *, compare: bool = 
     _refuse_memory(trainer)
     double = _double(trainer)
     try:
-        seconds = [_time_step(double, batch) for _ in range(steps)]
-        image_seconds = _time_evaluation(double, batch)
-        in_bf16 = _time_bf16(trainer, batch, steps) if compare and _may_be_faster_in_bf16(trainer) else None
+        with plain_faults():
+            seconds = [_time_step(double, batch) for _ in range(steps)]
+            image_seconds = _time_evaluation(double, batch)
+            in_bf16 = _time_bf16(trainer, batch, steps) if compare and _may_be_faster_in_bf16(trainer) else None
     except torch.OutOfMemoryError as error:
         raise _no_memory(trainer, f"the device has too little memory for a batch of {len(batch.labels)}") from error
     forecast = Forecast(
@@ -97,7 +100,7 @@ def _double(trainer: Trainer) -> Trainer:
         optimizer=make_optimizer(trainer.recipe, network, trainer.freezing),
         features=None,
         average=None,
-        forward=None,
+        forward=torch.compile(network) if trainer.forward is not None else None,  # torch keeps the code for the run
         scaler=torch.amp.GradScaler(trainer.normalize.device.type, enabled=trainer.scaler.is_enabled()),
         progress=Progress(),
         pending=[],

@@ -10,6 +10,7 @@ from archspec.data.augmentation import Augmentation, Interpolation, Probability
 from archspec.data.preprocessing import Level, Preprocessing, Resize, preprocessing_for
 from archspec.offers import Offered, Options, Settings
 from archspec.spec.arch import InputSpec
+from archspec.weights.settings import WeightsSettings
 
 Channels = Annotated[tuple[float, ...], Field(min_length=1, max_length=4)]
 
@@ -58,6 +59,8 @@ class Recipe(Settings):
     cooldown_epochs: Annotated[float, Field(ge=0, le=100_000)] = 0.0
     """At the end, over which the learning rate stays at the schedule's last; half of the run at most."""
     loss: Annotated[Options, Offered("losses", default="cross-entropy")]
+    weights: WeightsSettings | None = None
+    """Weights to begin with, in the place of fresh ones: a file, a run, or one of its checkpoints."""
     freeze: Annotated[Options, Offered("freezing_policies", default="none")]
     """Which parameters train in which epoch, and at which share of the learning rate."""
     features: Literal["none", "memory", "disk", "auto"] = "none"
@@ -111,8 +114,8 @@ class Recipe(Settings):
     Touvron et al. 2019, Tan and Le 2021."""
     evaluate_every: Annotated[int, Field(ge=1)] = 1
     """Epochs from one evaluation to the next. The last epoch is always evaluated."""
-    best_by: Literal["top1", "loss"] = "top1"
-    """What chooses the best epoch: validation accuracy, ties by loss; or validation loss."""
+    best_by: Literal["top1", "balanced", "loss"] = "top1"
+    """What chooses the best epoch: validation accuracy, or the mean of the classes' recalls, ties by loss; or loss."""
     early_stopping: Annotated[int, Field(ge=1)] | None = None
     """End the run after so many evaluations that were not the best."""
     checkpoint_steps: Annotated[int, Field(ge=1)] | None = None

@@ -41,6 +41,8 @@ class EpochMetrics(Settings):
     top1: float | None = None
     """Of the validation split, as the rest; null in an epoch that was not evaluated."""
     top5: float | None = None
+    balanced: float | None = None
+    """The mean recall of the classes that occur. Null in runs of before it was counted, too."""
     loss: float | None = None
     images: int | None = None
     skipped: int = 0
@@ -52,6 +54,17 @@ class SplitRecord(Settings):
 
     images: int
     sha256: str
+
+
+class Change(Settings):
+    """A setting that was changed when a run was resumed, and after which epoch and step."""
+
+    epoch: int
+    step: int
+    path: str
+    """In the spec, in `recipe.` or `data.`; or `images.` and a split that holds other images."""
+    before: Any
+    now: Any
 
 
 class RunInfo(Settings):
@@ -69,11 +82,14 @@ class RunInfo(Settings):
     seed: int
     steps: int
     """Of the whole run. A recipe's time budget became this number when the run began."""
+    weights: str | None = None
+    """The SHA-256 of the file that the network began with; null where it began afresh."""
     features: Literal["none", "memory", "disk"] = "none"
     """Where features of a frozen prefix are kept. What `auto` chose stays, since it decides what training sees."""
     classes: tuple[str, ...]
     preprocessing: Preprocessing
     splits: dict[str, SplitRecord]
+    changes: tuple[Change, ...] = ()
 
 
 class Manifest(Settings):
@@ -88,12 +104,14 @@ class Manifest(Settings):
     """Evaluations since the best one."""
     classes: tuple[str, ...]
     preprocessing: Preprocessing
+    changes: int = 0
+    """How many of the run's changes were made before it was written."""
     scaler: dict[str, Any] = Field(default_factory=dict)
     """State of the loss scaling of fp16; empty otherwise."""
     sha256: dict[str, str] = Field(default_factory=dict)
     """Of each file beside this one."""
     frozen: str | None = None
-    """The SHA-256 of the run's `frozen.safetensors`, whose tensors the model's file leaves out; null without one."""
+    """The SHA-256 of the run's file of frozen tensors, which the model's file leaves out; null without one."""
 
 
 def read_record(model: type[R], path: Path) -> R:

@@ -71,7 +71,7 @@ def choose_route(trainer: Trainer, epoch: int) -> Route:
     cut = trainer.freezing.cut(epoch)
     loaders, enter = (trainer.train_loader, trainer.validation_loader), trainer.normalize
     if cut is None:
-        forward = trainer.forward or trainer.network
+        forward = trainer.network if trainer.forward is None else trainer.forward  # torch's has no truth value
         return Route(*loaders, enter, forward, trainer.evaluated, trainer.network)
     tail = tail_of(trainer.network, cut)
     measured = tail if trainer.average is None else tail_of(trainer.evaluated, cut)

@@ -11,7 +11,6 @@ checkpoints/last  checkpoints/best  model.safetensors, manifest.json; last also 
 from __future__ import annotations
 
 import json
-import os
 import platform
 import shutil
 from collections.abc import Iterable
@@ -33,7 +32,8 @@ from archspec.spec.dump import to_yaml
 from archspec.spec.load import load_spec
 from archspec.spec.reader import read_document
 from archspec.spec.settings import read_settings
-from archspec.training.files import write_text
+from archspec.training.exchange import current
+from archspec.training.files import append_line, write_bytes, write_text
 from archspec.training.recipe import DataChoice, Recipe
 from archspec.training.records import EpochMetrics, RunInfo, SplitRecord, read_record
 
@@ -71,10 +71,7 @@ class Run:
 
         """
         try:
-            with (self.path / name).open("a", encoding="utf-8", newline="\n") as stream:
-                stream.write(json.dumps(record, allow_nan=False) + "\n")
-                stream.flush()
-                os.fsync(stream.fileno())
+            append_line(self.path / name, json.dumps(record, allow_nan=False))
         except OSError as error:
             raise RunError(f"'{self.path / name}' cannot be written: {error.strerror or error}") from error
 
@@ -104,7 +101,10 @@ class Run:
             raise RunError(f"the run directory '{self.path}' cannot be written: {error.strerror or error}") from error
 
     def _rewrite(self, name: str, lines: list[str]) -> None:
-        write_text(self.path / name, "".join(f"{line}\n" for line in lines))
+        content = "".join(f"{line}\n" for line in lines).encode()
+        path = self.path / name
+        if path.is_file() and path.read_bytes() != content:  # a full disk need not matter
+            write_bytes(path, content)
 
     def _lines(self, name: str) -> list[str]:
         path = self.path / name
@@ -156,7 +156,6 @@ def describe_run(
         DataError: the recipe's mean or std does not suit the network's input.
 
     """
-    splits = {name: SplitRecord(images=len(i), sha256=i.fingerprint()) for name, i in data.splits.items()}
     return RunInfo(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         command=tuple(command),
@@ -169,8 +168,20 @@ def describe_run(
         steps=steps,
         classes=data.classes,
         preprocessing=recipe.preprocessing(spec.input),
-        splits=splits,
+        splits=record_splits(data),
     )
+
+
+def record_splits(data: ImageData) -> dict[str, SplitRecord]:
+    """Which images each split holds."""
+    return {name: SplitRecord(images=len(index), sha256=index.fingerprint()) for name, index in data.splits.items()}
+
+
+def documents(run: Run) -> dict[str, str]:
+    """The texts of the files that hold a run's settings; `run.json` is the last, and makes the folder a run."""
+    settings = {"spec.yaml": run.spec, "recipe.yaml": run.recipe, "data.yaml": run.data}
+    texts = {name: to_yaml(each) for name, each in settings.items()}
+    return {**texts, "run.json": run.info.model_dump_json(indent=2) + "\n"}
 
 
 def create_run(run: Run) -> None:
@@ -183,9 +194,8 @@ def create_run(run: Run) -> None:
     check_new_run(run.path)
     try:
         run.path.mkdir(parents=True, exist_ok=True)
-        for name, settings in (("spec.yaml", run.spec), ("recipe.yaml", run.recipe), ("data.yaml", run.data)):
-            write_text(run.path / name, to_yaml(settings))
-        write_text(run.path / "run.json", run.info.model_dump_json(indent=2) + "\n")
+        for name, text in documents(run).items():
+            write_text(run.path / name, text)
     except BaseException as error:
         run.discard()
         if not isinstance(error, OSError):
@@ -229,20 +239,20 @@ def open_run(path: Path, plugins: Plugins) -> Run:
     if not is_file(path / "run.json"):
         what = "is no run directory: it holds no run.json" if is_folder(path) else "is no run directory"
         raise RunError(f"'{path}' {what}", help="`archspec train` makes a run directory and prints its name")
-    info = read_record(RunInfo, path / "run.json")
+    info = read_record(RunInfo, current(path, "run.json"))
     if missing := [name for name in ("spec.yaml", "recipe.yaml", "data.yaml") if not is_file(path / name)]:
         raise RunError(f"the run directory '{path}' is damaged: it holds no {missing[0]}")
     return Run(
         path=path,
-        spec=load_spec(path / "spec.yaml", plugins=plugins),
-        recipe=read_settings(Recipe, read_document(path / "recipe.yaml"), plugins),
-        data=read_settings(DataChoice, read_document(path / "data.yaml"), plugins),
+        spec=load_spec(current(path, "spec.yaml"), plugins=plugins),
+        recipe=read_settings(Recipe, read_document(current(path, "recipe.yaml")), plugins),
+        data=read_settings(DataChoice, read_document(current(path, "data.yaml")), plugins),
         info=info,
     )
 
 
-def refuse_other_images(run: Run, data: ImageData, splits: Iterable[str]) -> None:
-    """Compare the splits' images with those that the run began with.
+def refuse_other_images(run: Run, data: ImageData, splits: Iterable[str], cure: str | None = None) -> None:
+    """Compare the splits' images with those that the run began with. `cure` is what the error advises.
 
     Raises:
         DataError: a split holds other images now.
@@ -252,8 +262,8 @@ def refuse_other_images(run: Run, data: ImageData, splits: Iterable[str]) -> Non
         before, now = run.info.splits.get(name), data.splits.get(name)
         if before is not None and now is not None and now.fingerprint() != before.sha256:
             message = f"the {name} split is not the one that '{run.path}' was trained with: {before.images:,} images"
-            help = "its splits are drawn from one folder; name other images with --data" if data.drawn else None
-            raise DataError(f"{message} then, {len(now):,} now, or others", file=data.root, help=help)
+            drawn = "its splits are drawn from one folder; name other images with --data" if data.drawn else None
+            raise DataError(f"{message} then, {len(now):,} now, or others", file=data.root, help=cure or drawn)
 
 
 def installed_versions() -> dict[str, str]:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from filelock import FileLock
@@ -19,22 +20,15 @@ from archspec.data.machine import default_workers
 from archspec.data.mixing import Mixing
 from archspec.data.randomness import INIT, seed_generator
 from archspec.data.transforms import Entrance, Normalize
-from archspec.errors import DataError, RunError, WeightsError
+from archspec.errors import RunError, WeightsError
 from archspec.finetuning.freezing import Freezing, freezing_of
 from archspec.network.compile import Network, compile_network
 from archspec.plan.plan import Plan
 from archspec.plan.planner import plan_network
 from archspec.plugins import Plugins
 from archspec.spec.arch import ArchSpec
-from archspec.training.checkpoint import (
-    STATE,
-    drop_damaged,
-    read_checkpoint,
-    read_frozen,
-    restore_optimizer,
-)
+from archspec.training.device import compute_dtype
 from archspec.training.features import Features, choose_place, features_of, room_for, views_of
-from archspec.training.files import restore_folder
 from archspec.training.frozen import Frozen
 from archspec.training.loaders import make_loaders
 from archspec.training.loop import Trainer
@@ -49,9 +43,12 @@ from archspec.training.optimization import (
 )
 from archspec.training.preflight import Forecast, epoch_seconds, rehearse
 from archspec.training.recipe import DataChoice, Recipe
-from archspec.training.records import EpochMetrics, Manifest
-from archspec.training.run import Run, describe_run, lock_run, refuse_other_images
+from archspec.training.records import EpochMetrics
+from archspec.training.run import Run, describe_run
 from archspec.training.solving import head_to_solve
+from archspec.training.switches import use_deterministic
+from archspec.weights.load import apply_weights
+from archspec.weights.plan import WeightsPlan, plan_weights
 
 _MEASURED = 4
 """Steps that are timed where a run's length is asked for, the first of which is left out."""
@@ -79,6 +76,8 @@ class Session:
     """What the run never changes; None before it begins, and where there is nothing."""
     proved: int = 0
     """How many numbers were compared at the end, and are what the run began with."""
+    weights: WeightsPlan | None = None
+    """What a new run took from a file."""
     forecast: Forecast | None = None
     """What a new run will take; None for one that goes on."""
 
@@ -88,33 +87,6 @@ class Session:
         patience = self.run.recipe.early_stopping
         done = self.trainer.progress
         return done.batch == 0 and (self.trainer.finished or (patience is not None and self.waiting >= patience))
-
-
-def choose_device(name: str) -> torch.device:
-    """The device of a name; `auto` takes a GPU where there is one.
-
-    Raises:
-        RunError: torch knows no such device, or it is not there.
-
-    """
-    if name == "auto":
-        return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
-    try:
-        device = torch.device(name)
-        torch.ones(1, device=device).item()
-    except (RuntimeError, AssertionError, ImportError) as error:
-        there = torch.accelerator.current_accelerator(check_available=True)
-        known = f"auto, cpu, {there.type}" if there else "auto, cpu: torch finds no GPU on this machine"
-        raise RunError(f"the device '{name}' cannot be used", help=f"devices: {known}") from error
-    return device
-
-
-def compute_dtype(precision: str, device: torch.device) -> torch.dtype | None:
-    """What a forward pass computes in; None is float32."""
-    if precision == "auto":
-        native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-        return torch.bfloat16 if native else None
-    return {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
 
 
 def fit_head(spec: ArchSpec, data: ImageData) -> ArchSpec:
@@ -134,6 +106,26 @@ def logits_network(spec: ArchSpec, state: dict[str, torch.Tensor] | None = None)
         return compile_network(plan, end=plan.logits_end, state=state)
     except WeightsError as error:
         raise RunError(f"the checkpoint is not of the run's spec: {error.message}") from error
+
+
+def begin_network(run: Run) -> tuple[Network, WeightsPlan | None]:
+    """The network that a run begins with, and what it took from a file.
+
+    Raises:
+        WeightsError: the file does not fit, or is not the one that the run began with.
+
+    """
+    seed_generator(INIT, run.recipe.seed)
+    network = logits_network(run.spec)
+    how = run.recipe.weights
+    if how is None:
+        return network, None
+    planned = plan_weights(network.plan, Path(how.file), how, run.classes)
+    planned.refuse()
+    if run.info.weights not in (None, planned.sha256):
+        raise WeightsError(f"{planned.source} is no longer the file that the run '{run.path}' began with")
+    apply_weights(network, planned)
+    return network, planned
 
 
 def new_session(
@@ -166,18 +158,32 @@ def new_session(
         data, recipe, spec, steps=steps, command=command, device=str(device), threads=threads, plugins=plugins
     )
     run = Run(out, spec, recipe, choice, info)
-    seed_generator(INIT, recipe.seed)
-    network = logits_network(spec)
+    network, weights = begin_network(run)
+    run = _with_weights(run, weights)
     run, notes = _place_features(run, data, network.plan, device)
-    trainer = _trainer(run, data, network, device, workers)
+    trainer = make_trainer(run, data, network, device, workers)
     forecast = rehearse(trainer, out, steps=_MEASURED if measure or recipe.seconds else 1, compare=measure)
     if recipe.seconds is not None:
         per_epoch = steps_per_epoch(recipe, images)
         epochs = max(1, int(recipe.seconds / epoch_seconds(trainer, forecast)))
-        run = dataclasses.replace(run, info=info.model_copy(update={"steps": epochs * per_epoch}))
+        run = dataclasses.replace(run, info=run.info.model_copy(update={"steps": epochs * per_epoch}))
         run, notes = _place_features(run, data, network.plan, device)
-        trainer = _trainer(run, data, network, device, workers)
-    return Session(run, data, trainer, forecast=forecast, notes=notes)
+        trainer = make_trainer(run, data, network, device, workers)
+    return Session(run, data, trainer, forecast=forecast, notes=notes, weights=weights)
+
+
+def _with_weights(run: Run, weights: WeightsPlan | None) -> Run:
+    """The run, which knows the file and has its preprocessing, but for what the recipe says itself."""
+    if weights is None:
+        return run
+    change: dict[str, Any] = {"weights": weights.sha256}
+    if weights.preprocessing is not None:
+        known = weights.preprocessing.fit(weights.plan.input)
+        said = run.recipe.model_fields_set
+        names = [name for name in ("mean", "std", "crop", "interpolation", "resize") if name not in said]
+        taken = {name: getattr(known, name) for name in names}
+        change["preprocessing"] = run.info.preprocessing.model_copy(update=taken)
+    return dataclasses.replace(run, info=run.info.model_copy(update=change))
 
 
 def _place_features(run: Run, data: ImageData, plan: Plan, device: torch.device) -> tuple[Run, list[str]]:
@@ -196,54 +202,7 @@ def _place_features(run: Run, data: ImageData, plan: Plan, device: torch.device)
     return placed, [reason] if reason else []
 
 
-def resume_session(run: Run, data: ImageData, *, device: torch.device, workers: int | None) -> Session:
-    """Go on with a run from its last checkpoint, or from the beginning where it has none yet.
-
-    Where the last checkpoint is damaged, the one before it is taken, and the session's notes say so.
-
-    Raises:
-        RunError: every checkpoint is damaged, or another process trains in the run.
-        DataError: the data has other classes or images than the run began with.
-
-    """
-    if data.classes != run.classes:
-        raise DataError(f"the data's classes are no longer those of the run '{run.path}'", file=data.root)
-    refuse_other_images(run, data, (TRAIN, VALIDATION))
-    torch.set_num_threads(run.info.threads)
-    lock = lock_run(run)
-    restore_folder(run.last, keep_before=True)
-    restore_folder(run.best)
-    if not run.last.is_dir():
-        seed_generator(INIT, run.recipe.seed)
-        run.forget_after(0)
-        return Session(run, data, _trainer(run, data, logits_network(run.spec), device, workers), lock=lock)
-    notes = drop_damaged(run.last)
-    manifest, model = read_checkpoint(run.last)
-    state = read_checkpoint(run.last, STATE)[1]
-    frozen = Frozen(read_frozen(run.path, manifest.frozen), manifest.frozen) if manifest.frozen else None
-    own = _part(state, "network/")  # where there is an average, it is what the model's file holds
-    whole = own | frozen.tensors if own and frozen else own or model
-    trainer = _trainer(run, data, logits_network(run.spec, whole), device, workers)
-    _restore(trainer, manifest, model, state)
-    run.forget_after(trainer.progress.epoch)
-    return Session(run, data, trainer, manifest.metrics, manifest.best, manifest.waiting, lock, notes, frozen)
-
-
-def _restore(trainer: Trainer, manifest: Manifest, model: dict[str, Tensor], state: dict[str, Tensor]) -> None:
-    """Put the trainer where a checkpoint was."""
-    restore_optimizer(trainer.optimizer, trainer.network, _part(state, "optimizer/"))
-    if trainer.average is not None:
-        trainer.average.module.load_state_dict(model)
-        trainer.average.n_averaged.fill_(manifest.progress.step)
-    trainer.scaler.load_state_dict(manifest.scaler)
-    trainer.progress = manifest.progress
-
-
-def _part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-
-
-def _trainer(run: Run, data: ImageData, network: Network, device: torch.device, workers: int | None) -> Trainer:
+def make_trainer(run: Run, data: ImageData, network: Network, device: torch.device, workers: int | None) -> Trainer:
     recipe, preprocessing = run.recipe, run.info.preprocessing
     mode_for(preprocessing.channels)
     normalize = Normalize(preprocessing, device, channels_last=recipe.channels_last)
@@ -256,7 +215,7 @@ def _trainer(run: Run, data: ImageData, network: Network, device: torch.device, 
     )
     freezing = freezing_of(recipe.freeze, network.plan, epochs)
     dtype = compute_dtype(recipe.precision, device)
-    torch.use_deterministic_algorithms(recipe.deterministic)
+    use_deterministic(recipe.deterministic)
     return Trainer(
         network=network,
         optimizer=make_optimizer(recipe, network, freezing),

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -13,8 +14,8 @@ from archspec.data.loader import Loader
 from archspec.data.preprocessing import Preprocessing
 from archspec.data.reading import Reading
 from archspec.data.transforms import Normalize
+from archspec.training.device import compute_dtype
 from archspec.training.evaluation import evaluate
-from archspec.training.session import compute_dtype
 
 
 class Answers(nn.Module):
@@ -32,9 +33,13 @@ class Answers(nn.Module):
 
 def measure(table, photos, batch_size, split="val"):
     index = open_folder(photos, 0.15, 0.15, 0).splits[{"val": "validation"}.get(split, split)]
+    return evaluate_index(table, index, batch_size), index.labels
+
+
+def evaluate_index(table, index, batch_size):
     settings = Preprocessing(channels=3, size=(4, 4), crop=1.0, mean=(0.5,) * 3, std=(0.5,) * 3)
     loader = Loader(index, Reading(3), lambda image: np.asarray(image)[:4, :4], batch_size=batch_size)
-    return evaluate(Answers(table), loader, Normalize(settings, torch.device("cpu")), None), index.labels
+    return evaluate(Answers(table), loader, Normalize(settings, torch.device("cpu")), None)
 
 
 @pytest.mark.parametrize("batch_size", [4, 21, 50])
@@ -50,6 +55,8 @@ def test_figures_are_means_over_the_images_whatever_the_batches(photos, classes,
     assert found.top1 == pytest.approx((ranks < 1).mean())
     assert found.top5 == pytest.approx((ranks < 5).mean())
     assert found.loss == pytest.approx(losses.mean(), rel=1e-5)
+    guesses = scores.argmax(1)
+    assert found.balanced == pytest.approx(np.mean([(guesses[labels == label] == label).mean() for label in range(3)]))
 
 
 def test_with_fewer_than_five_classes_the_best_five_are_all(photos):
@@ -59,7 +66,23 @@ def test_with_fewer_than_five_classes_the_best_five_are_all(photos):
 def test_a_perfect_network(photos):
     labels = torch.arange(3).repeat_interleave(7)
     found, _ = measure(1000.0 * nn.functional.one_hot(labels, 3), photos, 8)
-    assert found.record() == {"top1": 1.0, "top5": 1.0, "loss": 0.0, "images": 21, "skipped": 0}
+    figures = {"top1": 1.0, "top5": 1.0, "loss": 0.0, "images": 21, "skipped": 0, "balanced": 1.0}
+    assert found.record() == figures
+
+
+def test_balanced_accuracy_is_sklearns_and_leaves_out_a_class_without_images(photos, monkeypatch):
+    """Of five classes, 15 images, 5, 1, none and none: the common one's recall must not stand for all."""
+    metrics = pytest.importorskip("sklearn.metrics")
+    index = open_folder(photos, 0.15, 0.15, 0).splits["validation"]
+    monkeypatch.setattr(index, "labels", np.repeat([0, 1, 4], [15, 5, 1]))
+    table = torch.randn(21, 5, generator=torch.Generator().manual_seed(1))
+    table[:, 0] += 3
+    found = evaluate_index(table, index, 4)
+    guesses = table.argmax(1).numpy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a class was guessed that does not occur
+        assert found.balanced == pytest.approx(metrics.balanced_accuracy_score(index.labels, guesses))
+    assert found.balanced < found.top1 - 0.05
 
 
 def test_precision_is_float32_on_a_cpu_unless_asked():

@@ -13,7 +13,7 @@ from archspec.training import features as module
 from archspec.training.features import Views, choose_place, room_for
 from archspec.training.keeping import fit
 from archspec.training.loop import EpochResult
-from archspec.training.session import resume_session
+from archspec.training.resuming import resume_session
 
 UNTIL = "freeze={type: until, stage: stages.1}"
 SETTINGS = ("epochs=3", "batch_size=16", "augmentation=none")

@@ -11,10 +11,10 @@ from torch import nn
 from archspec.errors import RunError
 from archspec.finetuning.parts import fold_prefix, set_training, tail_of, treat
 from archspec.network.compile import compile_network
-from archspec.training.checkpoint import FROZEN, read_checkpoint
+from archspec.training.checkpoint import frozen_file, read_checkpoint
 from archspec.training.keeping import fit
 from archspec.training.loop import EpochResult, StepResult
-from archspec.training.session import resume_session
+from archspec.training.resuming import resume_session
 
 GRADUAL = "freeze={type: gradual, every: 1}"
 POLICIES = {
@@ -158,7 +158,7 @@ def test_what_never_changes_is_written_once_and_a_checkpoint_is_read_with_it(ses
     state = read_checkpoint(session.run.last)[1]
     assert {name: value.shape for name, value in state.items()} == {name: value.shape for name, value in began.items()}
     assert all(torch.equal(value, state[name]) for name, value in began.items() if not name.startswith("head."))
-    small, large = session.run.last / "model.safetensors", session.run.path / FROZEN
+    small, large = session.run.last / "model.safetensors", frozen_file(session.run.path, session.frozen.sha256)
     assert small.stat().st_size < large.stat().st_size
     assert session.proved == sum(value.numel() for name, value in began.items() if not name.startswith("head."))
     assert any(isinstance(result, StepResult) for result in results)
@@ -179,7 +179,7 @@ def test_a_frozen_tensor_that_changed_is_told_at_the_end(session_of):
 def test_a_damaged_file_of_frozen_tensors_is_refused(session_of):
     session = session_of("epochs=1", "batch_size=16", "freeze=head-only")
     run(session)
-    path = session.run.path / FROZEN
+    path = frozen_file(session.run.path, session.frozen.sha256)
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)

@@ -12,6 +12,7 @@ from archspec.data.randomness import balanced_order
 from archspec.errors import DocumentError, RunError
 from archspec.training import loop
 from archspec.training.checkpoint import read_checkpoint
+from archspec.training.evaluation import Evaluation
 from archspec.training.keeping import fit, save
 from archspec.training.loop import EpochResult, StepResult, train_step
 from archspec.training.optimization import class_weights, moving_average
@@ -196,6 +197,22 @@ def test_a_run_that_gets_no_better_ends_early(session_of):
     assert session.best.epoch == 3
     assert session.ended
     assert not session.trainer.finished
+
+
+@pytest.mark.parametrize(("best_by", "best"), [("top1", 1), ("balanced", 2), ("loss", 3)])
+def test_the_best_epoch_is_chosen_by_the_figure_that_the_recipe_names(session_of, monkeypatch, best_by, best):
+    figures = iter([(0.9, 0.5, 1.2), (0.8, 0.7, 1.1), (0.7, 0.6, 1.0), (0.9, 0.7, 1.3)])  # ties have a larger loss
+
+    def told(*arguments):
+        top1, balanced, loss = next(figures)
+        return Evaluation(top1=top1, top5=1.0, loss=loss, images=21, balanced=balanced)
+
+    monkeypatch.setattr(loop, "evaluate", told)
+    session = session_of("epochs=4", f"best_by={best_by}")
+    results(session)
+    assert session.best.epoch == best
+    assert read_checkpoint(session.run.best)[0].progress.epoch == best
+    assert [metrics.balanced for metrics in session.run.metrics()] == [0.5, 0.7, 0.6, 0.7]
 
 
 @pytest.mark.parametrize("of", ["loss", "gradient"])

@@ -97,12 +97,23 @@ def test_the_options_of_methods_are_wrong_at_their_places(tmp_path, plugins):
     found = [(fault.place.line, fault.place.column, fault.message) for fault in faults(str(path), (), plugins)]
     assert found == [
         (1, 36, "'optimizer.clip' must be at least 1.0, not 0.5"),
-        (2, 42, "'schedule.milestones[1]' must be less than 1.0, not 30"),
+        (2, 42, "'schedule.milestones[1]' must be a share of the schedule, below 1, not 30: epoch 30 of 90 is 0.333"),
         (2, 47, "unknown key 'gama'"),
         (5, 14, "'loss.threshold' must be less than 1.0, not 1"),
         (6, 16, "'loss.sum_classes' must be true or false, not the text 'yes'"),
         (7, 18, "'cooldown_epochs' must be at least 0.0, not -1"),
     ]
+
+
+def test_milestones_in_epochs_are_told_what_is_meant_and_nothing_else(plugins):
+    """The list is not called too short as well, for the entries that are wrong."""
+    found = faults("default", ["recipe.schedule={type: step, milestones: [30, 60]}"], plugins)
+    meant = "must be a share of the schedule, below 1, not {}: epoch 30 of 90 is 0.333"
+    assert [fault.message for fault in found] == [
+        f"'schedule.milestones[{index}]' {meant.format(number)}" for index, number in enumerate((30, 60))
+    ]
+    (short,) = faults("default", ["recipe.schedule={type: step, milestones: []}"], plugins)
+    assert short.message == "'schedule.milestones' must hold at least 1 entry, not 0"
 
 
 def test_overrides_are_shared_out_by_their_prefix():
