@@ -21,7 +21,7 @@ class Matching(Settings):
     """By the names that archspec, torchvision or timm give, or in the order of registration among equal shapes."""
     map: Text | None = None
     """A YAML or JSON file of `ours: theirs`, tensors or whole modules, which goes before `match`."""
-    input_rule: Literal["auto"] | InputRule = "auto"
+    input_rule: Literal["auto", "sum", "mean", "repeat", "zero-extra"] = "auto"
     """How the first convolution takes another number of channels; `auto` is `sum` for fewer, `repeat` for more."""
     head: Literal["auto", "reset", "by-name"] = "auto"
     """`auto` goes by the classes' names where both sides have them, else copies a head of the same size and resets any
