@@ -8,7 +8,7 @@ from pydantic import Field
 
 from archspec.offers import Settings
 
-Text = Annotated[str, Field(min_length=1, max_length=4_096)]
+Text = Annotated[str, Field(min_length=1)]
 InputRule = Literal["sum", "mean", "repeat", "zero-extra"]
 
 
