@@ -55,8 +55,8 @@ def test_a_file_that_does_not_fit_ends_in_one_with_its_table(cli, resnet18):
     assert result.code == 1
     assert "missing        96   10,108,160" in result.out
     assert result.err == (
-        f"error: '{resnet18}' does not fit resnet34: it gives values to 53.6% of the parameters, under 95%; it lacks the "
-        "8 blocks stages.0.2, stages.1.2-3, stages.2.2-5, stages.3.2: it is of a network with fewer blocks\n"
+        f"error: '{resnet18}' does not fit resnet34: it gives values to 53.6% of the parameters, under 95%; it lacks "
+        "the 8 blocks stages.0.2, stages.1.2-3, stages.2.2-5, stages.3.2: it is of a network with fewer blocks\n"
         "  help: of the zoo, resnet18 has its tensors\n"
     )
     told = cli("weights", "plan", "resnet34", resnet18, "--json")

@@ -51,10 +51,10 @@ def test_an_image_of_equal_channels_gives_what_it_gave(rule, channels):
 
 
 def test_half_precision_is_added_up_in_single():
-    weight = torch.tensor([1.0, 2048.0, 1.0]).reshape(1, 3, 1, 1).half()
-    made = adapt_input(weight, 1, "sum")
+    weight = torch.tensor([2048.0, 1.0, 0.0]).reshape(1, 3, 1, 1).half()
+    made = adapt_input(weight, 1, "mean")
     assert made.dtype == torch.float16
-    assert made.item() == 2050.0  # in half, 1 + 2048 is 2048
+    assert made.item() == 683.0  # in half, 2048 + 1 is 2048, and a third of that 682.5
 
 
 def test_the_weight_itself_stays():

@@ -70,6 +70,22 @@ def test_a_training_scripts_checkpoint_with_its_options_is_read(tmp_path, small_
     assert torch.equal(planned.rows[0].value, state["stem.conv.weight"])
 
 
+def test_a_checkpoint_that_holds_itself_under_many_keys_is_soon_done():
+    class Checkpoint(dict):
+        looks = 0
+
+        def get(self, key, default=None):
+            Checkpoint.looks += 1
+            return super().get(key, default)
+
+    checkpoint = Checkpoint()
+    for key in ("ema", "model", "net", "params", "state_dict", "module", "network", "weights"):
+        checkpoint[key] = checkpoint
+    with pytest.raises(WeightsError, match="holds no state dict"):
+        find_state(checkpoint, "'w'")
+    assert Checkpoint.looks < 100
+
+
 class Option:
     def __init__(self, path):
         self.path = path

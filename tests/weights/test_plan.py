@@ -218,6 +218,11 @@ def test_coverage_is_counted_on_parameters(small_plan, state):
 
 
 def test_missing_statistics_are_refused_though_they_are_no_parameters(small_plan, state):
+    means = {name: tensor for name, tensor in state.items() if not name.endswith("running_mean")}
+    assert (
+        "it lacks statistics of norms: stem.norm.running_mean, stages.0.0.norm1.running_mean, "
+        "stages.0.0.norm2.running_mean, ... (10)" in refusal(plan_weights(small_plan, means))
+    )
     del state["stem.norm.running_var"]
     assert refusal(plan_weights(small_plan, state)) == (
         "error: the state dict does not fit small: it lacks statistics of norms: stem.norm.running_var\n"
