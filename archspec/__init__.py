@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from archspec import errors
     from archspec.data.augmentation import TransformOptions
     from archspec.data.reading import Reduction
+    from archspec.finetuning.treatment import FreezingOptions, ImpossibleFreezing, Treatment
     from archspec.hookspecs import Offers, hookimpl
     from archspec.network.compile import Network, build_network, compile_network
     from archspec.offers import Offer, Offered, Options, Settings
@@ -34,7 +35,9 @@ _HOMES = {
     "BlockOptions": "archspec.spec.parts",
     "Builder": "archspec.plan.builder",
     "EpochResult": "archspec.training.loop",
+    "FreezingOptions": "archspec.finetuning.treatment",
     "HeadOptions": "archspec.spec.parts",
+    "ImpossibleFreezing": "archspec.finetuning.treatment",
     "ImpossibleShape": "archspec.plan.operations",
     "Network": "archspec.network.compile",
     "Offer": "archspec.offers",
@@ -52,6 +55,7 @@ _HOMES = {
     "Style": "archspec.spec.parts",
     "Tracker": "archspec.training.tracking",
     "TransformOptions": "archspec.data.augmentation",
+    "Treatment": "archspec.finetuning.treatment",
     "Value": "archspec.plan.builder",
     "build_network": "archspec.network.compile",
     "compile_network": "archspec.network.compile",
@@ -66,7 +70,9 @@ __all__ = [
     "BlockOptions",
     "Builder",
     "EpochResult",
+    "FreezingOptions",
     "HeadOptions",
+    "ImpossibleFreezing",
     "ImpossibleShape",
     "Network",
     "Offer",
@@ -84,6 +90,7 @@ __all__ = [
     "Style",
     "Tracker",
     "TransformOptions",
+    "Treatment",
     "Value",
     "build_network",
     "compile_network",

@@ -104,6 +104,17 @@ def archspec_schedules() -> Offers:
 
 
 @hookspec
+def archspec_freezing_policies() -> Offers:
+    """Freezing policies. `make(options, plan: Plan) -> Callable[[int], Mapping[str, Treatment]]`.
+
+    What it returns is a pure function of the epoch, from 0 on: a `Treatment` for every parameter of the plan by its
+    name, and for nothing else. Options derive from `FreezingOptions`, whose `treatments` makes one epoch's. What its
+    options ask and the plan cannot give is an `ImpossibleFreezing`.
+    """
+    raise NotImplementedError
+
+
+@hookspec
 def archspec_losses() -> Offers:
     """Losses. `make(options, class_weights: Tensor | None) -> Callable[[logits, targets], Tensor]`.
 

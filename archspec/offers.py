@@ -13,6 +13,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
+from archspec.errors import KeyPath
+
 
 class Settings(BaseModel):
     """The base of every settings model: strict types, no unknown keys, frozen after it is parsed."""
@@ -34,10 +36,11 @@ class Settings(BaseModel):
 class Options(Settings):
     """The options of an offer. A plugin derives its own from this.
 
-    `offer` is the offer that they belong to; the document reader sets it.
+    `offer` is the offer that they belong to; the document reader sets it, and where they were read.
     """
 
     _offer: Offer[Any] | None = PrivateAttr(default=None)
+    _read_at: tuple[Any, KeyPath] | None = PrivateAttr(default=None)
 
     @property
     def offer(self) -> Offer[Any]:
@@ -46,15 +49,20 @@ class Options(Settings):
         assert offer is not None, "options come from `archspec.spec.read_settings`, which knows their offer"
         return offer
 
+    @property
+    def read_at(self) -> tuple[Any, KeyPath] | None:
+        """The node that they were read from, and its path, so that a later error can still point at its line."""
+        return self._read_at
+
     def __eq__(self, other: object) -> bool:
         return super().__eq__(other) and _offer_name(self) == _offer_name(other)
 
     def __hash__(self) -> int:
         return hash((super().__hash__(), _offer_name(self)))
 
-    def of(self, offer: Offer[Any]) -> Options:
+    def of(self, offer: Offer[Any], read_at: tuple[Any, KeyPath] | None = None) -> Options:
         """These options, as options of `offer`."""
-        self._offer = offer
+        self._offer, self._read_at = offer, read_at
         return self
 
 

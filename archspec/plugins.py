@@ -38,6 +38,7 @@ BUILTIN_MODULES = (
     "archspec.builtin.transforms",
     "archspec.builtin.optimizers",
     "archspec.builtin.schedules",
+    "archspec.builtin.freezing",
     "archspec.builtin.losses",
     "archspec.builtin.trackers",
 )
@@ -187,9 +188,9 @@ class Plugins:
             origins[origin] = origins.get(origin, 0) + 1
         counts = ", ".join(f"{count} {origin}" for origin, count in origins.items())
         return (
-            f"known {kind}: {', '.join(offer.name for offer in offers)} ({counts})"
+            f"known {kind.replace('_', ' ')}: {', '.join(offer.name for offer in offers)} ({counts})"
             if offers
-            else f"no {kind} are known"
+            else f"no {kind.replace('_', ' ')} are known"
         )
 
 

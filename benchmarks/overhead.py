@@ -86,7 +86,7 @@ def by_hand(trainer: Trainer, batches: list[Batch]) -> Iterator[float]:
 
 def ours(trainer: Trainer, batches: list[Batch]) -> Iterator[float]:
     """Seconds of each step of a run, its losses counted."""
-    trainer.network.train()
+    trainer.begin_epoch()
     while True:
         for batch in batches:
             began = time.perf_counter()

@@ -2,8 +2,8 @@
 
 The loops are what a good script has: torchvision's ImageFolder, RandomResizedCrop, flip, ToTensor and Normalize in a
 DataLoader with persistent workers, SGD with momentum; once with channels_last and once without. timm's has its loader,
-transforms, loss and optimizer, as its own train script sets them. Each round gives each
-loop the same number of steps in turn, in one process; ratios are of the medians.
+transforms, loss and optimizer, as its own train script sets them. Archspec's has a second turn with `precision: bf16`.
+Each round gives each loop the same number of steps in turn, in one process; ratios are medians of the rounds'.
 
     python benchmarks/training.py --data imagefolder:./data [--size 128] [--batch 32] [--steps 12] [--rounds 5]
 """
@@ -33,11 +33,12 @@ from archspec.training.loop import StepResult, train
 from archspec.training.session import fit_head, new_session
 
 
-def archspec_loop(options: argparse.Namespace) -> Iterator[int]:
+def archspec_loop(options: argparse.Namespace, precision: str) -> Iterator[int]:
     """Archspec's own run, as `archspec train` makes it; yields the images of each step."""
     plugins = default_plugins()
     overrides = [f"recipe.batch_size={options.batch}", "recipe.optimizer={type: sgd, lr: 0.01}", "recipe.epochs=10000"]
     overrides.append("recipe.evaluate_every=10000")  # steps alone are compared
+    overrides.append(f"recipe.precision={precision}")
     recipe = load_recipe("default", overrides, plugins)
     choice = choose_data(options.data, [], plugins)
     data = choice.data.offer.make(choice.data, 0)
@@ -123,7 +124,8 @@ def main() -> None:
     arguments.add_argument("--workers", type=int, default=default_workers())
     options = arguments.parse_args()
     loops = {
-        "archspec": archspec_loop(options),
+        "archspec": archspec_loop(options, "auto"),
+        "archspec bf16": archspec_loop(options, "bf16"),
         "channels_last": torchvision_loop(options, torch.channels_last),
         "plain": torchvision_loop(options, torch.contiguous_format),
         "timm": timm_loop(options),
@@ -139,12 +141,12 @@ def main() -> None:
                 speeds[name].append(images / (time.perf_counter() - began))
         if number:
             print("  ".join(f"{name} {taken[-1]:.1f}" for name, taken in speeds.items()), flush=True)
-    for name in ("channels_last", "plain", "timm"):
-        ratios = [mine / theirs for mine, theirs in zip(speeds["archspec"], speeds[name], strict=True)]
-        print(
-            f"archspec {statistics.median(speeds['archspec']):.1f} images/s, {name} "
-            f"{statistics.median(speeds[name]):.1f}, median ratio {statistics.median(ratios):.3f}"
-        )
+    medians = {name: statistics.median(taken) for name, taken in speeds.items()}
+    for mine in ("archspec", "archspec bf16"):
+        for theirs in ("channels_last", "plain", "timm"):
+            ratio = statistics.median(one / other for one, other in zip(speeds[mine], speeds[theirs], strict=True))
+            speed = f"{mine} {medians[mine]:.1f} images/s, {theirs} {medians[theirs]:.1f}"
+            print(f"{speed}, median ratio {ratio:.3f}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""Writes the tables of docs/spec.md, data.md and training.md from the options' models: `python docs/make_spec.py`.
+"""Writes the tables of docs/spec.md, data.md, training.md and finetuning.md from the options' models.
+
+Run `python docs/make_spec.py`.
 
 A table stands between `<!-- options: NAME -->` and `<!-- end -->`; all around it is written by hand.
 """
@@ -23,7 +25,9 @@ from archspec.spec.schema import spec_schema
 from archspec.spec.settings import FieldShape, field_shapes
 from archspec.spec.widths import WidthRule
 
-PAGE, DATA_PAGE, TRAINING_PAGE = (Path(__file__).parent / name for name in ("spec.md", "data.md", "training.md"))
+PAGE, DATA_PAGE, TRAINING_PAGE, FINETUNING_PAGE = (
+    Path(__file__).parent / name for name in ("spec.md", "data.md", "training.md", "finetuning.md")
+)
 METHODS = ("optimizers", "schedules", "losses")
 KINDS = ("stems", "blocks", "heads", "norms", "activations", "shortcuts", "attentions")
 _REGION = re.compile(r"(<!-- options: (\S+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
@@ -60,6 +64,12 @@ def training_page(text: str) -> str:
     """The page of training, with its tables of optimizers, schedules and losses written anew."""
     plugins = archspec.Plugins(installed=False)
     return _write_tables(text, {kind: Section(kind, plugins.offers(kind).values()).text() for kind in METHODS})
+
+
+def finetuning_page(text: str) -> str:
+    """The page of fine-tuning, with its table of freezing policies written anew."""
+    offers = archspec.Plugins(installed=False).offers("freezing_policies")
+    return _write_tables(text, {"freezing_policies": Section("freezing_policies", offers.values()).text()})
 
 
 def _write_tables(text: str, tables: dict[str, str]) -> str:
@@ -154,7 +164,8 @@ class Section:
         elif style:
             parts.append(f"Every {one} has{style}.\n")
         if any(own.values()):
-            parts.append(f"{f'Some {self.kind} have' if len(parts) > 1 else 'Their options'}:\n\n{self._own_table()}")
+            kinds = self.kind.replace("_", " ")
+            parts.append(f"{f'Some {kinds} have' if len(parts) > 1 else 'Their options'}:\n\n{self._own_table()}")
         return "\n".join(parts)
 
     def _own_in_words(self, offer: Offer[Any]) -> str:
@@ -285,5 +296,10 @@ _cell = partial(re.sub, r"\s*\n\s*|\|", lambda found: r"\|" if found[0] == "|" e
 
 
 if __name__ == "__main__":
-    for page, write in ((PAGE, spec_page), (DATA_PAGE, data_page), (TRAINING_PAGE, training_page)):
+    for page, write in (
+        (PAGE, spec_page),
+        (DATA_PAGE, data_page),
+        (TRAINING_PAGE, training_page),
+        (FINETUNING_PAGE, finetuning_page),
+    ):
         page.write_text(write(page.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")

@@ -21,8 +21,16 @@ def test_imports_point_down(root, monkeypatch):
 
 
 BUILT_IN = sorted((Path(archspec.__file__).parent / "builtin").glob("*.py"))
-FOR_PLUGINS = ("archspec.errors", "archspec.plan.branches", "archspec.plan.gates", "archspec.data", "archspec.builtin")
-"""Errors, operations that the builder has no method for, what a data set is made with, and one another's."""
+FOR_PLUGINS = (
+    "archspec.errors",
+    "archspec.plan.branches",
+    "archspec.plan.gates",
+    "archspec.data",
+    "archspec.finetuning.names",
+    "archspec.builtin",
+)
+"""Errors, operations that the builder has no method for, what a data set is made with, parameters by the parts of a
+plan, and one another's."""
 
 
 @pytest.mark.parametrize("file", BUILT_IN, ids=lambda file: file.stem)

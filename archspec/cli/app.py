@@ -18,6 +18,7 @@ _COMMANDS = {
     "build": "archspec.cli.build:build",
     "show": "archspec.cli.show:show",
     "schema": "archspec.cli.schema:schema",
+    "freeze": "archspec.cli.freeze:freeze",
     "train": "archspec.cli.train:train",
     "eval": "archspec.cli.evaluate:evaluate",
     "predict": "archspec.cli.predict:predict",

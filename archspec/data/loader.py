@@ -206,6 +206,25 @@ class Loader:
         """Batches in an epoch."""
         return len(self._keys)
 
+    @property
+    def shuffle(self) -> bool:
+        """Whether it is for training."""
+        return self._keys.shuffle
+
+    def in_order(self, **settings: Any) -> Loader:
+        """A loader of the same images, read and transformed alike, in the index's order."""
+        return Loader(self.index, self._images.reading, self._images.transform, **settings)
+
+    def close(self) -> None:
+        """End the processes; the next epoch starts new ones."""
+        self._loader = self._batches = None
+
+    def positions(self, epoch: int = 0, start: int = 0) -> Iterator[Tensor]:
+        """The images' positions in each batch of an epoch, from number `start` on, without reading any: (B,)."""
+        self._keys.epoch, self._keys.start = epoch, start
+        for keys in self._keys:
+            yield torch.tensor([key[1] for key in keys])
+
     def epoch(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, from number `start` on.
 
@@ -222,7 +241,7 @@ class Loader:
         try:
             yield from self._read(start)
         except Exception:  # the processes end here: as garbage in a cycle, each would be waited for, 5 seconds long
-            self._loader = self._batches = None
+            self.close()
             raise
         self.index.source.settle()
 
@@ -233,10 +252,23 @@ class Loader:
             DataError: an image cannot be read.
 
         """
-        self.index.source.prepare()
         self._keys.epoch, self._keys.start = epoch, number
-        batch = _collate([self._images[key] for key in next(iter(self._keys))])
+        batch = self._take(next(iter(self._keys)))
         batch.number = number
+        return batch
+
+    def take(self, positions: Tensor, epoch: int = 0) -> Batch:
+        """The images at these positions (B,) as an epoch has them, read by this process.
+
+        Raises:
+            DataError: an image cannot be read.
+
+        """
+        return self._take([(epoch, position) for position in positions.tolist()])
+
+    def _take(self, keys: list[Key]) -> Batch:
+        self.index.source.prepare()
+        batch = _collate([self._images[key] for key in keys])
         self._count(batch.unreadable)
         return batch
 

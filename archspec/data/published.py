@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
+from archspec.data.arrays import cache_folder
 from archspec.data.index import TEST, TRAIN, VALIDATION, ImageData, ImageIndex
 from archspec.data.sources import ImageArray, ImageFiles
 from archspec.data.splits import draw_splits
-from archspec.data.store import cache_folder
 from archspec.errors import DataError
 
 _PATIENCE = 60.0

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 import threading
@@ -20,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib.format import open_memmap
 
+from archspec.data.arrays import allocate, cache_folder, give_name
 from archspec.data.index import ImageIndex
 from archspec.errors import DataError
 
@@ -31,13 +30,6 @@ _MISSING, _KEPT, _REFUSED = 0, 1, 2
 
 Shape = tuple[int, int, int]
 """Height, width, channels."""
-
-
-def cache_folder() -> Path:
-    """Where stores lie: in $ARCHSPEC_CACHE, or `archspec` in the user's cache folder."""
-    chosen = os.environ.get("ARCHSPEC_CACHE")
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(chosen) if chosen else home / "archspec"
 
 
 @dataclass(frozen=True)
@@ -77,7 +69,7 @@ def plan_store(
         except DataError:
             if not skip_unreadable:
                 raise
-        key.update(_identity(index, position))
+        key.update(identify(index, position))
     key.update(shapes.tobytes())
     shared = Path("/dev/shm")  # a folder in memory, on Linux
     memory = shared if shared.is_dir() else Path(tempfile.gettempdir())
@@ -85,7 +77,7 @@ def plan_store(
     return StorePlan(folder / f"archspec-{key.hexdigest()[:20]}", shapes, in_memory)
 
 
-def _identity(index: ImageIndex, position: int) -> bytes:
+def identify(index: ImageIndex, position: int) -> bytes:
     """What tells an image from one that may stand in its place later."""
     name, file = index.name(position), index.file(position)
     there = file.stat() if file is not None and file.is_file() else None
@@ -99,7 +91,9 @@ class Store:
     def __init__(self, plan: StorePlan) -> None:
         self.shapes = plan.shapes
         self.final = plan.path
-        self.path = plan.path if plan.complete and not plan.temporary else _allocate(plan)
+        found = plan.complete and not plan.temporary
+        arrays = {"pixels.npy": (np.uint8, (plan.bytes,)), "state.npy": (np.uint8, (len(plan.shapes),))}
+        self.path = plan.path if found else allocate(plan.path, arrays, instead="recipe.cache=none")
         if plan.temporary:
             self._finalizer = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
         self.temporary = plan.temporary
@@ -162,62 +156,5 @@ class Store:
     def _seal(self) -> None:
         self.pixels.flush()
         self.state.flush()
-        try:
-            self.path.rename(self.final)
-        except OSError:  # another run was first, or the system renames no folder that is in use: it is made again
-            return
-        self.path = self.final
-
-
-def _allocate(plan: StorePlan) -> Path:
-    """A new folder for a store that is to be filled, with its space on disk reserved.
-
-    Raises:
-        DataError: there is not enough space, or the folder cannot be written.
-
-    """
-    try:
-        plan.path.parent.mkdir(parents=True, exist_ok=True)
-        _forget_the_dead(plan.path.parent)
-        prefix = f"{plan.path.name}.{os.getpid()}."
-        folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=_FILLING, dir=plan.path.parent))
-    except OSError as error:
-        raise DataError(f"the cache folder '{plan.path.parent}' cannot be written: {error.strerror}") from error
-    try:
-        for name, count in (("pixels.npy", plan.bytes), ("state.npy", len(plan.shapes))):
-            open_memmap(folder / name, mode="w+", dtype=np.uint8, shape=(count,))
-            _reserve(folder / name)
-    except OSError as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        message = f"the cache needs {plan.bytes / 1e6:,.0f} MB in '{plan.path.parent}': {error.strerror or error}"
-        help = "make room, set ARCHSPEC_CACHE to a folder elsewhere, or train with `recipe.cache=none`"
-        raise DataError(message, help=help) from error
-    return folder
-
-
-def _reserve(file: Path) -> None:
-    """Reserve a file's space now: a full disk under a memory map kills the process instead of raising an error."""
-    if hasattr(os, "posix_fallocate"):
-        with file.open("r+b") as stream:
-            os.posix_fallocate(stream.fileno(), 0, file.stat().st_size)
-
-
-_FILLING = ".filling"
-
-
-def _forget_the_dead(folder: Path) -> None:
-    """Take away what killed processes left half filled."""
-    for left in folder.glob(f"archspec-*{_FILLING}"):
-        owner = left.name.split(".")[1]
-        if owner.isdecimal() and not _is_alive(int(owner)):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+        if give_name(self.path, self.final):
+            self.path = self.final

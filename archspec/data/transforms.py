@@ -93,25 +93,37 @@ def as_image(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(pixels if pixels.shape[2] > 1 else pixels[:, :, 0])
 
 
-class Normalize:
-    """How a batch enters the network: on its device, (value / 255 - mean) / std per channel, in its memory format."""
+class Entrance:
+    """How a batch enters a network: on its device, as float32, in its memory format."""
 
-    def __init__(self, preprocessing: Preprocessing, device: torch.device, *, channels_last: bool = True) -> None:
-        shape = (1, -1, 1, 1)
-        self.scale = 1 / (255 * torch.tensor(preprocessing.std, device=device).view(shape))
-        self.offset = -torch.tensor(preprocessing.mean, device=device).view(shape) * 255 * self.scale
+    def __init__(self, device: torch.device, *, channels_last: bool = True) -> None:
         self.device = device
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
 
-    def __call__(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) of uint8 -> (B, C, H, W) of float32."""
-        images = self.move(images).to(torch.float32, memory_format=self.memory_format)
-        return torch.addcmul(self.offset, images, self.scale)
-
-    def inverse(self, images: Tensor) -> Tensor:
-        """(B, C, H, W) of float32 -> (B, C, H, W) of uint8."""
-        return ((images - self.offset) / self.scale).round().clamp(0, 255).to(torch.uint8)
+    def __call__(self, batch: Tensor) -> Tensor:
+        """(B, ...) -> (B, ...) of float32."""
+        batch = self.move(batch)
+        memory_format = self.memory_format if batch.ndim == 4 else torch.contiguous_format
+        return batch.to(torch.float32, memory_format=memory_format)
 
     def move(self, tensor: Tensor) -> Tensor:
         """The tensor on the device. Only batches for CUDA are pinned, and only those may be copied in passing."""
         return tensor.to(self.device, non_blocking=self.device.type == "cuda")
+
+
+class Normalize(Entrance):
+    """How images enter: (value / 255 - mean) / std per channel."""
+
+    def __init__(self, preprocessing: Preprocessing, device: torch.device, *, channels_last: bool = True) -> None:
+        super().__init__(device, channels_last=channels_last)
+        shape = (1, -1, 1, 1)
+        self.scale = 1 / (255 * torch.tensor(preprocessing.std, device=device).view(shape))
+        self.offset = -torch.tensor(preprocessing.mean, device=device).view(shape) * 255 * self.scale
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        """(B, C, H, W) of uint8 -> (B, C, H, W) of float32."""
+        return torch.addcmul(self.offset, super().__call__(batch), self.scale)
+
+    def inverse(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) of float32 -> (B, C, H, W) of uint8."""
+        return ((images - self.offset) / self.scale).round().clamp(0, 255).to(torch.uint8)

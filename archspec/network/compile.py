@@ -77,9 +77,9 @@ def compile_network(
 ) -> Network:
     """The torch module of a plan, initialised as the plan says.
 
-    `start` and `end` cut at block borders, half open, as a slice does: a prefix up to `end="stages.2"` and a tail from
-    `start="stages.2"` make the whole. They name a block (`stages.2.0`), a stage (its first block), `head`, or
-    `softmax`. Tensor names stay the plan's.
+    `start` and `end` cut it, half open, as a slice does: a prefix up to `end="stages.2"` and a tail from
+    `start="stages.2"` make the whole. They name a block (`stages.2.0`), a stage (its first block), `head`, `softmax`,
+    or a step which all that comes later reads through (`head.linear`). Tensor names stay the plan's.
 
     `state` holds tensors by the plan's names, of this part or of more; without it, weights are fresh.
 
@@ -88,18 +88,17 @@ def compile_network(
     no gradient, and what was folded is `nn.Identity`, so names stay.
 
     Raises:
-        CutError: nothing is named `start` or `end`, or no block lies between them.
+        CutError: nothing is named `start` or `end`, it cannot be cut there, or nothing lies between them.
         WeightsError: `state` lacks a tensor, or has one of another shape.
 
     """
-    first = plan.border(start) if start is not None else 0
-    last = plan.border(end) if end is not None else len(plan.blocks)
-    if first >= last:
-        raise CutError(f"no block of {plan.name} lies from '{start}' up to '{end}'")
-    begin, stop = plan.blocks[first].start, plan.blocks[last - 1].stop
+    begin = plan.cut(start) if start is not None else 0
+    stop = plan.cut(end) if end is not None else len(plan.steps)
+    if begin >= stop:
+        raise CutError(f"nothing of {plan.name} lies from '{start}' up to '{end}'")
     steps = plan.steps[begin:stop]
     compiler = _Compiler(plan, begin, stop)
-    whole = _Group("", begin, stop, (plan.blocks[first].input,), plan.blocks[last - 1].output)
+    whole = _Group("", begin, stop, plan.passing(begin), plan.passing(stop)[0])
     children, routes, spare = compiler.scope(whole, 0)
     network = Network(plan, steps, children, routes, spare)
     if state is None:

@@ -209,6 +209,25 @@ class Plan:
         help = f"blocks: {', '.join(block.name for block in self.blocks)}"
         raise CutError(f"'{name}' is no block of {self.name}", help=help)
 
+    def cut(self, name: str) -> int:
+        """The number of the step at which a network can be cut: a block's or a stage's first, or a step by its name.
+
+        Raises:
+            CutError: nothing has that name, or more than one value passes there.
+
+        """
+        for number, step in enumerate(self.steps):
+            if step.name == name:
+                if len(self.passing(number)) == 1:
+                    return number
+                raise CutError(f"{self.name} cannot be cut at '{name}': more than one value passes there")
+        return self.blocks[self.border(name)].start
+
+    def passing(self, number: int) -> tuple[int, ...]:
+        """The values made before a step that it or a later one reads; where it is one, a network can be cut."""
+        read = {value for step in self.steps[number:] for value in step.inputs if value <= number}
+        return tuple(sorted(read or {number}))
+
     @property
     def logits_end(self) -> str | None:
         """Where to cut for logits: before a softmax at the end, or None where there is none."""

@@ -31,9 +31,13 @@ class FirstBatch(Mixing):
 
     def __call__(self, images: Tensor, labels: Tensor, epoch: int, number: int) -> tuple[Tensor, Tensor]:
         """(B, C, H, W) and (B,) -> what the run's own mixing makes of them."""
-        self._session.trainer.mixing = self._mixing
+        trainer = self._session.trainer
+        trainer.mixing = self._mixing
         images, targets = self._mixing(images, labels, epoch, number)
         self._seen = images[:_MOST].clone(), targets[:_MOST].clone()
+        if trainer.features is not None and trainer.route is not None and trainer.route.kept:
+            positions = next(trainer.train_loader.positions(epoch))[:_MOST]  # the images themselves are not at hand
+            self._seen = trainer.normalize(trainer.features.look(epoch, positions)), self._seen[1]
         return images, targets
 
     def save(self) -> None:

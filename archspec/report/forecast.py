@@ -35,6 +35,9 @@ def describe_forecast(session: Session, forecast: Forecast) -> Iterator[Line]:
     epoch = epoch_seconds(trainer, forecast)
     lasts = f"{show_time(epoch)} an epoch, {show_time(epoch * trainer.epochs)} in all"
     yield "time", f"{forecast.step_seconds:.3g} s a step, {lasts}, where images are read in time"
+    if forecast.bf16_step_seconds is not None and forecast.bf16_step_seconds < forecast.step_seconds:
+        seconds = f"{forecast.bf16_step_seconds:.3g} s a step in bf16"
+        yield "", f"{seconds}, while nothing else runs here: --set recipe.precision=bf16"
 
 
 def _describe_groups(trainer: Trainer) -> Iterator[Line]:

@@ -38,10 +38,13 @@ class RunView:
     notice: str = ""
     """What stands in the place of the results, once there is something to say."""
 
+    preparing: str = ""
+    """What stands in the place of everything, while there are no steps."""
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         step, width = self.figures.step, options.max_width
-        if step is None:
-            yield _text("waiting for the first batch")
+        if step is None or self.preparing:
+            yield _text(self.notice or self.preparing or "waiting for the first batch")
             return
         yield from self._position(step, console, options)
         yield Segment.line()

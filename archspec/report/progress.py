@@ -13,8 +13,11 @@ from rich.live import Live
 from archspec.report.live import RunView
 from archspec.report.pace import show_time
 from archspec.report.so_far import Figures
+from archspec.report.words import plural
 
 if TYPE_CHECKING:
+    from archspec.finetuning.solve import HeadResult
+    from archspec.training.features import FeatureResult
     from archspec.training.loop import EpochResult, StepResult
     from archspec.training.records import EpochMetrics
 
@@ -57,6 +60,17 @@ class TrainingProgress:
         if not self.live:
             self._print(self._describe(step))
 
+    def features(self, result: FeatureResult) -> None:
+        """Note how many images went through the frozen part; elsewhere than on a terminal, the last is told."""
+        done = result.images >= result.total
+        self._view.preparing = "" if done else f"{self._name(result.epoch)}  {_describe_features(result)}"
+        if done and not self.live:
+            self._print(f"{self._name(result.epoch)}  {_describe_features(result)}")
+
+    def head(self, result: HeadResult) -> None:
+        """Print what came of solving the head."""
+        self._print(f"{self._name(1)}  head solved: L2 penalty {result.penalty:.2g}, validation loss {result.loss:.3f}")
+
     def _describe(self, step: StepResult) -> str:
         speed, left = self._figures.pace.images_per_second, self._figures.pace.seconds_left
         parts = [f"{self._name(step.epoch)}  step {step.batch:,}/{step.batches:,}", f"loss {self._figures.loss:.3f}"]
@@ -92,6 +106,10 @@ class TrainingProgress:
 
     def _print(self, text: str) -> None:
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _describe_features(result: FeatureResult) -> str:
+    return f"features of the frozen part: {result.images:,} of {plural(result.total, 'image')}"
 
 
 def _takes_drawings(console: Console) -> bool:

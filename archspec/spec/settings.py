@@ -184,7 +184,7 @@ class _Reading:
         rest = node.entries if isinstance(node, Mapping) else {}
         options = Mapping(node.place, {key: entry for key, entry in rest.items() if key != marker.key})
         read = self.settings(offer.options, options, path)
-        return cast(Options, read if read is _FAILED else read.of(offer))
+        return cast(Options, read if read is _FAILED else read.of(offer, (node, path)))
 
     def offer_name(self, marker: Offered, node: Node, path: KeyPath) -> tuple[str, Place] | None:
         """The name, and where it stands."""
@@ -285,6 +285,17 @@ def locate(node: Node, path: Iterable[str | int]) -> tuple[Place, KeyPath]:
             break
         found = (*found, part)
     return node.place, found
+
+
+def point_at_option(
+    options: Options, path: KeyPath, message: str, hint: str = "", notes: tuple[str, ...] = ()
+) -> Diagnostic:
+    """An error at an option that was read well, or at the nearest place around it that the document holds."""
+    if options.read_at is None:
+        return Diagnostic(message, None, path, hint, notes)
+    node, outer = options.read_at
+    place, found = locate(node, path)
+    return Diagnostic(message, place, (*outer, *found), hint, notes)
 
 
 def key_place(node: Node, path: KeyPath) -> Place:

@@ -2,15 +2,16 @@
 
 A check of a network's part writes specs that hold the offer, with options drawn from its own model, and proves of each
 that the plan and the module that torch runs are one network. `check_dataset` opens a data set, with the options that it
-is given, `check_transform` lets images through, `check_optimizer`, `check_schedule` and `check_loss` call what a recipe
-names, and `check_tracker` tells of a made-up run. No check needs a test runner, and each leaves random numbers as they
-were.
+is given, `check_transform` lets images through, `check_optimizer`, `check_schedule`, `check_loss` and
+`check_freezing_policy` call what a recipe names, and `check_tracker` tells of a made-up run. No check needs a test
+runner, and each leaves random numbers as they were.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from textwrap import indent
 from typing import Any
 
@@ -23,6 +24,7 @@ from archspec.spec.dump import data_to_yaml
 from archspec.testing.bench import MethodBench
 from archspec.testing.cases import Bench, Document, Fault, Impossible
 from archspec.testing.datasets import check_dataset
+from archspec.testing.freezing import plans_to_freeze, prove_freezing_policy
 from archspec.testing.losses import prove_loss
 from archspec.testing.optimizers import prove_optimizer
 from archspec.testing.proofs import prove
@@ -36,6 +38,7 @@ __all__ = [
     "check_attention",
     "check_block",
     "check_dataset",
+    "check_freezing_policy",
     "check_head",
     "check_loss",
     "check_norm",
@@ -141,6 +144,15 @@ def check_loss(
 ) -> None:
     """A loss is a batch's mean, of labels as of shares, finite, and weighed by class.  Arguments as `check_block`."""
     _check_method("losses", prove_loss, name, plugins, options, cases, seed)
+
+
+def check_freezing_policy(
+    name: str, *, plugins: Plugins | None = None, options: Held = None, cases: int = 12, seed: int = 0
+) -> None:
+    """A policy is a function of the epoch, which treats every parameter of any plan.  Arguments as `check_block`."""
+    plans = plans_to_freeze(plugins or default_plugins())
+    proof = partial(prove_freezing_policy, plans=plans)
+    _check_method("freezing_policies", proof, name, plugins, options, cases, seed)
 
 
 def _check_method(

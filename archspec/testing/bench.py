@@ -16,9 +16,12 @@ from archspec.spec.settings import read_settings
 from archspec.testing.cases import Document, Impossible
 from archspec.testing.choices import Dealer, option_values
 
+_KEYS = {"freezing_policies": "freeze"}
+"""The key of a recipe under which an offer stands, where it is not the kind's own name."""
+
 
 class MethodBench:
-    """An optimizer, a schedule or a loss by itself: `prove` holds its `make` to the promises of its kind."""
+    """What a recipe names, an optimizer for one, by itself: `prove` holds its `make` to the promises of its kind."""
 
     def __init__(self, offer: Offer[Any], plugins: Plugins, held: Mapping[str, Any], seed: int) -> None:
         self.offer, self.plugins, self.held = offer, plugins, held
@@ -26,7 +29,13 @@ class MethodBench:
 
     def deal(self) -> Document:
         """The next case: the offer as a recipe has it."""
-        return {singular(self.offer.kind): {"type": self.offer.name, **self.held, **self.dealer.deal()}}
+        return {
+            _KEYS.get(self.offer.kind, singular(self.offer.kind)): {
+                "type": self.offer.name,
+                **self.held,
+                **self.dealer.deal(),
+            }
+        }
 
     def read(self, document: Document) -> Options:
         """The options of a case.

@@ -17,6 +17,8 @@ from archspec.training.files import before, find_folder, replace_folder, restore
 from archspec.training.records import Manifest, read_record
 
 MODEL, STATE, MANIFEST = "model.safetensors", "training.safetensors", "manifest.json"
+FROZEN = "frozen.safetensors"
+"""Beside the run's checkpoints: the tensors of the model that no epoch changes."""
 
 
 def save_checkpoint(
@@ -69,13 +71,29 @@ def read_checkpoint(folder: Path, name: str = MODEL) -> tuple[Manifest, dict[str
     before = _find(folder)
     manifest = read_record(Manifest, before / MANIFEST)
     try:
-        return manifest, _tensors(before / name, manifest)
+        return manifest, _tensors(before / name, manifest) | _frozen(folder, name, manifest)
     except RunError:
         there = _find(folder)
         now = read_record(Manifest, there / MANIFEST)
         if now == manifest:
             raise
-        return now, _tensors(there / name, now)  # a running training has put the next one in its place meanwhile
+        # a running training has put the next one in its place meanwhile
+        return now, _tensors(there / name, now) | _frozen(folder, name, now)
+
+
+def read_frozen(run: Path, expected: str) -> dict[str, Tensor]:
+    """The tensors that no epoch of a run changes.
+
+    Raises:
+        RunError: the file is missing or damaged.
+
+    """
+    return _read(run / FROZEN, expected)
+
+
+def _frozen(folder: Path, name: str, manifest: Manifest) -> dict[str, Tensor]:
+    """What a model's file leaves out: it lies in the run's folder, two above the checkpoint."""
+    return read_frozen(folder.parent.parent, manifest.frozen) if name == MODEL and manifest.frozen else {}
 
 
 def drop_damaged(folder: Path) -> list[str]:
@@ -105,8 +123,8 @@ def check_files(folder: Path) -> None:
 
     """
     manifest = read_record(Manifest, folder / MANIFEST)
-    for name in manifest.sha256:
-        _refuse_damage(folder / name, manifest)
+    for name, expected in manifest.sha256.items():
+        _refuse_damage(folder / name, expected)
 
 
 def _find(folder: Path) -> Path:
@@ -116,8 +134,7 @@ def _find(folder: Path) -> Path:
     return found
 
 
-def _refuse_damage(path: Path, manifest: Manifest) -> None:
-    expected = manifest.sha256.get(path.name)
+def _refuse_damage(path: Path, expected: str | None) -> None:
     if expected is None or not path.is_file():
         raise RunError(f"the checkpoint '{path.parent}' has no {path.name}")
     if sha256(path) != expected:
@@ -128,7 +145,11 @@ def _refuse_damage(path: Path, manifest: Manifest) -> None:
 
 
 def _tensors(path: Path, manifest: Manifest) -> dict[str, Tensor]:
-    _refuse_damage(path, manifest)
+    return _read(path, manifest.sha256.get(path.name))
+
+
+def _read(path: Path, expected: str | None) -> dict[str, Tensor]:
+    _refuse_damage(path, expected)
     try:
         return dict(load_file(path))
     except (safetensors.SafetensorError, OSError) as error:

@@ -6,13 +6,14 @@ import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archspec.data.loader import Loader
-from archspec.data.transforms import Normalize
+from archspec.data.loader import Batch
+from archspec.data.transforms import Entrance
 from archspec.errors import RunError
 
 
@@ -32,23 +33,31 @@ class Evaluation:
         return asdict(self)
 
 
+class Batches(Protocol):
+    """What evaluation goes through: a loader of images, or of features."""
+
+    skipped: dict[int, str]
+
+    def epoch(self) -> Iterator[Batch]: ...
+
+
 def autocast(device: torch.device, dtype: torch.dtype | None) -> AbstractContextManager[object]:
     """The context in which a forward pass runs in `dtype`; None is float32."""
     return nullcontext() if dtype is None else torch.autocast(device.type, dtype)
 
 
 def predict_batches(
-    network: nn.Module, loader: Loader, normalize: Normalize, dtype: torch.dtype | None
+    network: nn.Module, loader: Batches, enter: Entrance, dtype: torch.dtype | None
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Logits (B, classes), labels (B,) and positions (B,) of every image, in the index's order."""
     network.eval()
     for batch in loader.epoch():
-        with torch.inference_mode(), autocast(normalize.device, dtype):
-            logits = network(normalize(batch.images))
-        yield logits.float(), normalize.move(batch.labels), batch.positions
+        with torch.inference_mode(), autocast(enter.device, dtype):
+            logits = network(enter(batch.images))
+        yield logits.float(), enter.move(batch.labels), batch.positions
 
 
-def evaluate(network: nn.Module, loader: Loader, normalize: Normalize, dtype: torch.dtype | None) -> Evaluation:
+def evaluate(network: nn.Module, loader: Batches, enter: Entrance, dtype: torch.dtype | None) -> Evaluation:
     """The network's figures on a loader's images.
 
     Raises:
@@ -57,7 +66,7 @@ def evaluate(network: nn.Module, loader: Loader, normalize: Normalize, dtype: to
 
     """
     images, top1, top5, loss = 0, 0, 0, 0.0
-    for logits, labels, _ in predict_batches(network, loader, normalize, dtype):
+    for logits, labels, _ in predict_batches(network, loader, enter, dtype):
         best = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
         images += len(labels)
         top1 += int(best[:, 0].sum())

@@ -9,15 +9,17 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from archspec.network.compile import Network
 from archspec.training.checkpoint import optimizer_tensors, save_checkpoint
 from archspec.training.files import before
-from archspec.training.loop import EpochResult, StepResult, Trainer, train
+from archspec.training.frozen import keep_frozen, prove_frozen
+from archspec.training.loop import EpochResult, Result, StepResult, train
 from archspec.training.records import EpochMetrics, Manifest
 from archspec.training.run import METRICS, SKIPPED, TIMES, create_run, lock_run
 from archspec.training.session import Session
 
 
-def fit(session: Session, stop: Callable[[], bool] = lambda: False) -> Iterator[StepResult | EpochResult]:
+def fit(session: Session, stop: Callable[[], bool] = lambda: False) -> Iterator[Result]:
     """Train to the end, and keep the run directory up to date. Yields what the loop yields.
 
     Where `stop` says so, the step that is under way is the last, and a checkpoint is kept. A run that ends before its
@@ -31,9 +33,14 @@ def fit(session: Session, stop: Callable[[], bool] = lambda: False) -> Iterator[
     if session.lock is None:
         create_run(session.run)
         session.lock = lock_run(session.run)
+    trainer = session.trainer
     try:
+        if session.frozen is None:
+            session.frozen = keep_frozen(session.run.path, trainer.network, trainer.freezing)
         yield from _fit(session, stop)
         if session.ended:
+            if session.frozen is not None:
+                session.proved = prove_frozen(trainer.network, session.frozen)
             shutil.rmtree(before(session.run.last), ignore_errors=True)
     finally:
         session.lock.release(force=True)
@@ -41,7 +48,7 @@ def fit(session: Session, stop: Callable[[], bool] = lambda: False) -> Iterator[
             session.run.discard()
 
 
-def _fit(session: Session, stop: Callable[[], bool]) -> Iterator[StepResult | EpochResult]:
+def _fit(session: Session, stop: Callable[[], bool]) -> Iterator[Result]:
     recipe = session.run.recipe
     clock = _Clock(recipe.checkpoint_steps, recipe.checkpoint_minutes)
     for result in train(session.trainer):
@@ -49,7 +56,7 @@ def _fit(session: Session, stop: Callable[[], bool]) -> Iterator[StepResult | Ep
         if isinstance(result, EpochResult):
             _keep_epoch(session, result)
             clock.reset()
-        elif stopped or clock.is_due():
+        elif stopped or (isinstance(result, StepResult) and clock.is_due()):
             save(session)
             clock.reset()
         yield result
@@ -95,7 +102,7 @@ def _keep_epoch(session: Session, result: EpochResult) -> None:
         session.metrics = metrics
         if session.best is None or _rank(metrics, run.recipe.best_by) > _rank(session.best, run.recipe.best_by):
             session.best, session.waiting = metrics, 0
-            save_checkpoint(run.best, _manifest(session), session.trainer.evaluated.state_dict())
+            save_checkpoint(run.best, _manifest(session), _moving(session, session.trainer.evaluated))
         else:
             session.waiting += 1
     save(session)
@@ -117,16 +124,23 @@ def save(session: Session) -> None:
     """
     trainer = session.trainer
     trainer.settle()
-    model = trainer.evaluated.state_dict()
-    save_checkpoint(session.run.last, _manifest(session), model, training_state(trainer), keep_before=True)
+    model, state = _moving(session, trainer.evaluated), training_state(session)
+    save_checkpoint(session.run.last, _manifest(session), model, state, keep_before=True)
 
 
-def training_state(trainer: Trainer) -> dict[str, Tensor]:
+def _moving(session: Session, network: Network) -> dict[str, Tensor]:
+    """A network's tensors, but for those that the run never changes."""
+    frozen = session.frozen.tensors if session.frozen is not None else {}
+    return {name: value for name, value in network.state_dict().items() if name not in frozen}
+
+
+def training_state(session: Session) -> dict[str, Tensor]:
     """What training needs to go on beside the model: the optimizer's state, and the network of an average."""
+    trainer = session.trainer
     tensors = optimizer_tensors(trainer.optimizer, trainer.network)
     state = {f"optimizer/{name}": value for name, value in tensors.items()}
     if trainer.average is not None:
-        state |= {f"network/{name}": value for name, value in trainer.network.state_dict().items()}
+        state |= {f"network/{name}": value for name, value in _moving(session, trainer.network).items()}
     return state
 
 
@@ -140,6 +154,7 @@ def _manifest(session: Session) -> Manifest:
         classes=run.classes,
         preprocessing=run.info.preprocessing,
         scaler=trainer.scaler.state_dict(),
+        frozen=session.frozen.sha256 if session.frozen is not None else None,
     )
 
 

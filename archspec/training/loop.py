@@ -19,10 +19,16 @@ from archspec.data.mixing import Mixing
 from archspec.data.randomness import STEP, seed_generator
 from archspec.data.transforms import Normalize
 from archspec.errors import RunError
+from archspec.finetuning.freezing import Freezing
+from archspec.finetuning.parts import set_training
+from archspec.finetuning.solve import HeadResult
 from archspec.network.compile import Network
 from archspec.training.evaluation import Evaluation, autocast, evaluate
+from archspec.training.features import FeatureResult, Features
 from archspec.training.recipe import Recipe
 from archspec.training.records import Progress
+from archspec.training.route import Route, choose_route
+from archspec.training.solving import solve_first_epoch
 
 
 @dataclass
@@ -44,6 +50,10 @@ class Trainer:
     """What a forward pass computes in; None is float32."""
     scaler: torch.amp.GradScaler
     total_steps: int
+    freezing: Freezing
+    """What trains in which epoch."""
+    features: Features | None = None
+    """What a frozen prefix makes of the images, where the recipe keeps it."""
     average: AveragedModel | None = None
     """The moving average of the network, which is evaluated in its place."""
     forward: Callable[[Tensor], Tensor] | None = None
@@ -51,6 +61,8 @@ class Trainer:
     progress: Progress = field(default_factory=Progress)
     pending: list[StepResult] = field(default_factory=list)
     """Steps whose losses were not looked at yet."""
+    route: Route | None = None
+    """How images become logits in the epoch that has begun."""
     peak_lrs: list[float] = field(init=False)
     """The learning rate of each group at the schedule's peak."""
 
@@ -75,6 +87,18 @@ class Trainer:
     def finished(self) -> bool:
         return self.progress.step >= self.total_steps
 
+    def begin_epoch(self) -> None:
+        """Freeze what the epoch freezes, and put the network into training mode."""
+        epoch = self.progress.epoch
+        self.route = choose_route(self, epoch)
+        self.route.trained.train()
+        set_training(self.network, self.freezing.phase(epoch).treatments)
+
+    def learning_rates(self, step: int, epoch: int) -> list[float]:
+        """Each group's at a step of an epoch; 0 for one that is frozen."""
+        factor, scales = self.schedule(step), self.freezing.scales(epoch)
+        return [peak * factor * scale for peak, scale in zip(self.peak_lrs, scales, strict=True)]
+
     def settle(self) -> None:
         """Look at the losses of the steps since the last look, and count them.
 
@@ -98,6 +122,7 @@ class StepResult:
     batches: int
     images: int
     lr: float
+    """Of what trains; where groups have different ones, the highest."""
     loss: Tensor
     """The step's mean loss, before the update: ()."""
     correct: Tensor
@@ -127,7 +152,10 @@ class EpochResult:
     """Training images that could not be read."""
 
 
-def train(trainer: Trainer) -> Iterator[StepResult | EpochResult]:
+Result = StepResult | EpochResult | FeatureResult | HeadResult
+
+
+def train(trainer: Trainer) -> Iterator[Result]:
     """Train from where the trainer is to the last step.
 
     Raises:
@@ -138,6 +166,11 @@ def train(trainer: Trainer) -> Iterator[StepResult | EpochResult]:
     look = 1 if trainer.normalize.device.type == "cpu" else _STEPS_A_LOOK
     while not trainer.finished or trainer.progress.batch:
         started, images = time.perf_counter(), 0
+        if trainer.features is not None:
+            yield from trainer.features.fill(trainer, trainer.progress.epoch)
+        if trainer.recipe.head == "lbfgs" and trainer.progress.step == 0:
+            yield solve_first_epoch(trainer)
+            images = trainer.progress.images
         for step in train_epoch(trainer):
             images += step.images
             trainer.pending.append(step)
@@ -150,9 +183,10 @@ def train(trainer: Trainer) -> Iterator[StepResult | EpochResult]:
 
 def train_epoch(trainer: Trainer) -> Iterator[StepResult]:
     """Train what is left of an epoch, a step at a time."""
-    trainer.network.train()
+    trainer.begin_epoch()
+    assert trainer.route is not None, "an epoch has begun"
     done = trainer.progress
-    batches = trainer.train_loader.epoch(done.epoch, start=done.batch)
+    batches = trainer.route.train_loader.epoch(done.epoch, start=done.batch)
     while not trainer.finished and (group := list(itertools.islice(batches, trainer.recipe.accumulate))):
         yield train_step(trainer, group)
 
@@ -160,9 +194,9 @@ def train_epoch(trainer: Trainer) -> Iterator[StepResult]:
 def train_step(trainer: Trainer, batches: list[Batch]) -> StepResult:
     """One step: forward, loss and backward for each batch, then the update."""
     done, optimizer, device = trainer.progress, trainer.optimizer, trainer.normalize.device
-    factor = trainer.schedule(done.step)
-    for group, peak in zip(optimizer.param_groups, trainer.peak_lrs, strict=True):
-        group["lr"] = peak * factor
+    rates = trainer.learning_rates(done.step, done.epoch)
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
     optimizer.zero_grad()
     images = sum(len(batch.labels) for batch in batches)
     loss, correct = torch.zeros((), device=device), torch.zeros((), dtype=torch.int64, device=device)
@@ -180,7 +214,7 @@ def train_step(trainer: Trainer, batches: list[Batch]) -> StepResult:
         batch=trainer.progress.batch,
         batches=len(trainer.train_loader),
         images=images,
-        lr=trainer.peak_lrs[0] * factor,
+        lr=max(rates),
         loss=loss,
         correct=correct,
         gradient_norm=norm,
@@ -190,12 +224,13 @@ def train_step(trainer: Trainer, batches: list[Batch]) -> StepResult:
 
 def _forward(trainer: Trainer, batch: Batch, number: int) -> tuple[Tensor, Tensor, Tensor]:
     """Logits (B, classes), targets (B,) or (B, classes), and the batch's mean loss ()."""
-    recipe, epoch, normalize = trainer.recipe, trainer.progress.epoch, trainer.normalize
-    images, labels = normalize(batch.images), normalize.move(batch.labels)
+    recipe, epoch, route = trainer.recipe, trainer.progress.epoch, trainer.route
+    assert route is not None, "an epoch has begun"
+    images, labels = route.enter(batch.images), route.enter.move(batch.labels)
     images, targets = trainer.mixing(images, labels, epoch, number)
-    seed_generator(STEP, recipe.seed, epoch, number, device=normalize.device)  # for what the network draws
-    with autocast(normalize.device, trainer.dtype):
-        logits = (trainer.forward or trainer.network)(images)
+    seed_generator(STEP, recipe.seed, epoch, number, device=route.enter.device)  # for what the network draws
+    with autocast(route.enter.device, trainer.dtype):
+        logits = route.forward(images)
         loss = trainer.loss(logits, targets)
     return logits.detach(), targets, loss
 
@@ -217,22 +252,24 @@ def _update(trainer: Trainer) -> Tensor:
 def _finish_epoch(trainer: Trainer, images: int, started: float) -> EpochResult:
     """Measure the network where the recipe wants it, and begin the next epoch's count."""
     seconds = time.perf_counter() - started
-    done = trainer.progress
+    done, route = trainer.progress, trainer.route
+    assert route is not None, "an epoch has ended"
     epoch = done.epoch + 1
     validation = None
     if epoch % trainer.recipe.evaluate_every == 0 or trainer.finished:
-        validation = evaluate(trainer.evaluated, trainer.validation_loader, trainer.normalize, trainer.dtype)
+        validation = evaluate(route.evaluated, route.validation_loader, route.enter, trainer.dtype)
+    lr = max(trainer.learning_rates(done.step - 1, done.epoch))
     trainer.progress = Progress(epoch=epoch, step=done.step)
     return EpochResult(
         epoch=epoch,
         step=done.step,
-        lr=trainer.peak_lrs[0] * trainer.schedule(done.step - 1),
+        lr=lr,
         train_loss=done.loss / done.images,
         train_top1=done.correct / done.images,
         validation=validation,
         seconds=time.perf_counter() - started,
         images_per_second=images / seconds,
-        waited=trainer.train_loader.waited,
+        waited=route.train_loader.waited,
         skipped=len(trainer.train_loader.skipped),
     )
 

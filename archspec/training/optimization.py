@@ -14,14 +14,16 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from archspec.data.loader import batches_in
+from archspec.finetuning.freezing import Freezing
 from archspec.training.recipe import Recipe
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
-def make_optimizer(recipe: Recipe, network: nn.Module) -> Optimizer:
-    """The recipe's optimizer over the network's groups."""
-    groups = group_parameters(network, getattr(recipe.optimizer, "weight_decay", 0.0))
+def make_optimizer(recipe: Recipe, network: nn.Module, freezing: Freezing | None = None) -> Optimizer:
+    """The recipe's optimizer over the network's groups; those of a freezing, where it has one, are its for the run."""
+    decay = getattr(recipe.optimizer, "weight_decay", 0.0)
+    groups = group_parameters(network, decay) if freezing is None else _static(freezing, network, decay)
     return cast(Optimizer, recipe.optimizer.offer.make(recipe.optimizer, groups))
 
 
@@ -65,6 +67,15 @@ def group_parameters(network: nn.Module, weight_decay: float) -> list[dict[str, 
     others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
     groups = [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
+
+
+def _static(freezing: Freezing, network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """A group for each kind of parameter: it decays or not, and it trains in some epochs, at some rates."""
+    parameters = dict(network.named_parameters())
+    return [
+        {"params": [parameters[name] for name in group.names], "weight_decay": weight_decay if group.decays else 0.0}
+        for group in freezing.groups
+    ]
 
 
 def learning_rate(recipe: Recipe, steps_per_epoch: int, total: int | None = None) -> Callable[[int], float]:

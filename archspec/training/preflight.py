@@ -10,19 +10,23 @@ import dataclasses
 import shutil
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from archspec.data.loader import Batch
 from archspec.errors import RunError
+from archspec.paths import existing_folder
 from archspec.training.checkpoint import optimizer_tensors
 from archspec.training.evaluation import autocast
 from archspec.training.loop import Trainer, train_step
 from archspec.training.machine import free_memory
 from archspec.training.optimization import make_optimizer
 from archspec.training.records import Progress
+from archspec.training.route import choose_route
 
 
 @dataclass(frozen=True)
@@ -40,10 +44,14 @@ class Forecast:
     disk: int
     """Bytes of the checkpoints: the best, the last, the one before, and one that is being written."""
     disk_free: int
+    bf16_step_seconds: float | None = None
+    """Of a step in bf16, on a CPU that was built for it and trains in float32 because nothing else is said."""
 
 
-def rehearse(trainer: Trainer, folder: Path, steps: int = 1) -> Forecast:
+def rehearse(trainer: Trainer, folder: Path, steps: int = 1, *, compare: bool = False) -> Forecast:
     """Train a copy of the network for a few steps on the first batch, and evaluate it. The trainer stays as it is.
+
+    With `compare`, steps in another precision are timed too, where that may be faster.
 
     Raises:
         RunError: the batch fits no memory, a loss is not finite, or there is no room for checkpoints.
@@ -56,15 +64,17 @@ def rehearse(trainer: Trainer, folder: Path, steps: int = 1) -> Forecast:
     try:
         seconds = [_time_step(double, batch) for _ in range(steps)]
         image_seconds = _time_evaluation(double, batch)
+        in_bf16 = _time_bf16(trainer, batch, steps) if compare and _may_be_faster_in_bf16(trainer) else None
     except torch.OutOfMemoryError as error:
         raise _no_memory(trainer, f"the device has too little memory for a batch of {len(batch.labels)}") from error
     forecast = Forecast(
         step_seconds=statistics.median(seconds[1:] or seconds),
+        bf16_step_seconds=in_bf16,
         image_seconds=image_seconds,
         memory=_memory(trainer),
         memory_free=free_memory(trainer.normalize.device),
         disk=_disk(double, trainer),
-        disk_free=shutil.disk_usage(_existing(folder)).free,
+        disk_free=shutil.disk_usage(existing_folder(folder)).free,
     )
     if forecast.disk > forecast.disk_free:
         message = f"checkpoints need {forecast.disk / 1e6:,.0f} MB in '{folder}', where {forecast.disk_free / 1e6:,.0f}"
@@ -84,7 +94,8 @@ def _double(trainer: Trainer) -> Trainer:
     return dataclasses.replace(
         trainer,
         network=network,
-        optimizer=make_optimizer(trainer.recipe, network),
+        optimizer=make_optimizer(trainer.recipe, network, trainer.freezing),
+        features=None,
         average=None,
         forward=None,
         scaler=torch.amp.GradScaler(trainer.normalize.device.type, enabled=trainer.scaler.is_enabled()),
@@ -95,7 +106,7 @@ def _double(trainer: Trainer) -> Trainer:
 
 def _time_step(double: Trainer, batch: Batch) -> float:
     """Seconds of a step; of the batches that it adds up, one is measured."""
-    double.network.train()
+    double.begin_epoch()
     began = time.perf_counter()
     double.pending.append(train_step(double, [batch]))
     double.settle()  # which waits for the device, and refuses a loss that is not finite
@@ -103,11 +114,24 @@ def _time_step(double: Trainer, batch: Batch) -> float:
     return (time.perf_counter() - began) * double.recipe.accumulate
 
 
+def _may_be_faster_in_bf16(trainer: Trainer) -> bool:
+    """On a CPU with AMX. It is not taken unasked: beside another process such a step may be ten times slower."""
+    on_cpu = trainer.normalize.device.type == "cpu" and trainer.recipe.precision == "auto"
+    capabilities: Callable[[], dict[str, Any]] = getattr(torch.cpu, "get_capabilities", dict)  # since torch 2.11
+    return on_cpu and bool(capabilities().get("amx_bf16"))
+
+
+def _time_bf16(trainer: Trainer, batch: Batch, steps: int) -> float:
+    double = _double(dataclasses.replace(trainer, dtype=torch.bfloat16))
+    seconds = [_time_step(double, batch) for _ in range(steps)]
+    return statistics.median(seconds[1:] or seconds)
+
+
 def _time_evaluation(double: Trainer, batch: Batch) -> float:
-    double.network.eval()
+    network = choose_route(double, double.progress.epoch).evaluated.eval()
     began = time.perf_counter()
     with torch.inference_mode(), autocast(double.normalize.device, double.dtype):
-        double.network(double.normalize(batch.images)).float().cpu()
+        network(double.normalize(batch.images)).float().cpu()
     return (time.perf_counter() - began) / len(batch.labels)
 
 
@@ -137,8 +161,3 @@ def _disk(double: Trainer, trainer: Trainer) -> int:
     model: int = sum(value.nbytes for value in trainer.network.state_dict().values())
     state = sum(value.nbytes for value in optimizer_tensors(double.optimizer, double.network).values())
     return 4 * model + 3 * (state + (model if trainer.average is not None else 0))
-
-
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there."""
-    return next(place for place in (folder.absolute(), *folder.absolute().parents) if place.is_dir())

@@ -58,6 +58,20 @@ class Recipe(Settings):
     cooldown_epochs: Annotated[float, Field(ge=0, le=100_000)] = 0.0
     """At the end, over which the learning rate stays at the schedule's last; half of the run at most."""
     loss: Annotated[Options, Offered("losses", default="cross-entropy")]
+    freeze: Annotated[Options, Offered("freezing_policies", default="none")]
+    """Which parameters train in which epoch, and at which share of the learning rate."""
+    features: Literal["none", "memory", "disk", "auto"] = "none"
+    """What a frozen prefix makes of an image is computed once and kept: in memory for this run, or on disk for later
+    ones too. `auto` takes what has room, where it spares anything."""
+    views: Annotated[int, Field(ge=0, le=1_000)] = 0
+    """So many epochs' augmentation is used, in turn, while features are kept; 0 is the middle of each image alone."""
+    mirror: bool = False
+    """While features are kept, every other epoch sees the images mirrored."""
+    half_features: bool = False
+    """Keep features in float16: half the room, and rounded."""
+    head: Literal["steps", "lbfgs"] = "steps"
+    """How the head learns while it alone trains: by steps, as the rest; or `lbfgs`: in the first epoch it is solved on
+    the kept features of all views at once, its L2 penalty chosen on the validation images."""
     augmentation: Augmentation
     """What training does to an image: a preset, or transforms in a row."""
     mixup: Annotated[float, Field(ge=0, le=100)] = 0.0
@@ -110,7 +124,7 @@ class Recipe(Settings):
     compile: bool = False
     """Compile the network with `torch.compile`. It costs minutes, pays on GPUs, and changes the last bits."""
     precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
-    """`auto` is bf16 on a GPU that has it, and float32 elsewhere."""
+    """`auto` is bf16 on a GPU that has it, and float32 elsewhere. On a CPU with AMX, bf16 may be twice as fast."""
     channels_last: bool = True
     """Keep the pixels' channels together in memory, which convolutions like."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0

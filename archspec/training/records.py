@@ -69,6 +69,8 @@ class RunInfo(Settings):
     seed: int
     steps: int
     """Of the whole run. A recipe's time budget became this number when the run began."""
+    features: Literal["none", "memory", "disk"] = "none"
+    """Where features of a frozen prefix are kept. What `auto` chose stays, since it decides what training sees."""
     classes: tuple[str, ...]
     preprocessing: Preprocessing
     splits: dict[str, SplitRecord]
@@ -90,6 +92,8 @@ class Manifest(Settings):
     """State of the loss scaling of fp16; empty otherwise."""
     sha256: dict[str, str] = Field(default_factory=dict)
     """Of each file beside this one."""
+    frozen: str | None = None
+    """The SHA-256 of the run's `frozen.safetensors`, whose tensors the model's file leaves out; null without one."""
 
 
 def read_record(model: type[R], path: Path) -> R:

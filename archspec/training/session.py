@@ -14,12 +14,15 @@ from torch import Tensor
 
 from archspec.data.decode import mode_for
 from archspec.data.index import TRAIN, VALIDATION, ImageData, ImageIndex
+from archspec.data.loader import Loader
 from archspec.data.machine import default_workers
 from archspec.data.mixing import Mixing
 from archspec.data.randomness import INIT, seed_generator
-from archspec.data.transforms import Normalize
+from archspec.data.transforms import Entrance, Normalize
 from archspec.errors import DataError, RunError, WeightsError
+from archspec.finetuning.freezing import Freezing, freezing_of
 from archspec.network.compile import Network, compile_network
+from archspec.plan.plan import Plan
 from archspec.plan.planner import plan_network
 from archspec.plugins import Plugins
 from archspec.spec.arch import ArchSpec
@@ -27,11 +30,15 @@ from archspec.training.checkpoint import (
     STATE,
     drop_damaged,
     read_checkpoint,
+    read_frozen,
     restore_optimizer,
 )
+from archspec.training.features import Features, choose_place, features_of, room_for, views_of
 from archspec.training.files import restore_folder
+from archspec.training.frozen import Frozen
 from archspec.training.loaders import make_loaders
 from archspec.training.loop import Trainer
+from archspec.training.machine import free_memory
 from archspec.training.optimization import (
     class_weights,
     count_steps,
@@ -44,6 +51,7 @@ from archspec.training.preflight import Forecast, epoch_seconds, rehearse
 from archspec.training.recipe import DataChoice, Recipe
 from archspec.training.records import EpochMetrics, Manifest
 from archspec.training.run import Run, describe_run, lock_run, refuse_other_images
+from archspec.training.solving import head_to_solve
 
 _MEASURED = 4
 """Steps that are timed where a run's length is asked for, the first of which is left out."""
@@ -67,6 +75,10 @@ class Session:
     """Held while the run is trained; None before a new run's directory is made."""
     notes: list[str] = field(default_factory=list)
     """What was noticed when the run was opened."""
+    frozen: Frozen | None = None
+    """What the run never changes; None before it begins, and where there is nothing."""
+    proved: int = 0
+    """How many numbers were compared at the end, and are what the run began with."""
     forecast: Forecast | None = None
     """What a new run will take; None for one that goes on."""
 
@@ -156,14 +168,32 @@ def new_session(
     run = Run(out, spec, recipe, choice, info)
     seed_generator(INIT, recipe.seed)
     network = logits_network(spec)
+    run, notes = _place_features(run, data, network.plan, device)
     trainer = _trainer(run, data, network, device, workers)
-    forecast = rehearse(trainer, out, steps=_MEASURED if measure or recipe.seconds else 1)
+    forecast = rehearse(trainer, out, steps=_MEASURED if measure or recipe.seconds else 1, compare=measure)
     if recipe.seconds is not None:
         per_epoch = steps_per_epoch(recipe, images)
         epochs = max(1, int(recipe.seconds / epoch_seconds(trainer, forecast)))
         run = dataclasses.replace(run, info=info.model_copy(update={"steps": epochs * per_epoch}))
+        run, notes = _place_features(run, data, network.plan, device)
         trainer = _trainer(run, data, network, device, workers)
-    return Session(run, data, trainer, forecast=forecast)
+    return Session(run, data, trainer, forecast=forecast, notes=notes)
+
+
+def _place_features(run: Run, data: ImageData, plan: Plan, device: torch.device) -> tuple[Run, list[str]]:
+    """The run, which says where features are kept, and why they are not, if the recipe would have liked it."""
+    recipe, counts = run.recipe, (len(data.splits[TRAIN]), len(data.splits[VALIDATION]))
+    epochs = math.ceil(run.info.steps / steps_per_epoch(recipe, counts[0]))
+    freezing = freezing_of(recipe.freeze, plan, epochs)
+    views = views_of(recipe)
+    room = room_for(freezing, views, counts, half=recipe.half_features)
+    if recipe.head == "lbfgs":
+        head_to_solve(freezing)
+        if recipe.features == "none":
+            raise RunError("`head: lbfgs` solves on kept features", help="let them be kept: recipe.features=auto")
+    place, reason = choose_place(recipe, room, free_memory(torch.device("cpu")))
+    placed = dataclasses.replace(run, info=run.info.model_copy(update={"features": place}))
+    return placed, [reason] if reason else []
 
 
 def resume_session(run: Run, data: ImageData, *, device: torch.device, workers: int | None) -> Session:
@@ -190,10 +220,13 @@ def resume_session(run: Run, data: ImageData, *, device: torch.device, workers: 
     notes = drop_damaged(run.last)
     manifest, model = read_checkpoint(run.last)
     state = read_checkpoint(run.last, STATE)[1]
-    trainer = _trainer(run, data, logits_network(run.spec, _part(state, "network/") or model), device, workers)
+    frozen = Frozen(read_frozen(run.path, manifest.frozen), manifest.frozen) if manifest.frozen else None
+    own = _part(state, "network/")  # where there is an average, it is what the model's file holds
+    whole = own | frozen.tensors if own and frozen else own or model
+    trainer = _trainer(run, data, logits_network(run.spec, whole), device, workers)
     _restore(trainer, manifest, model, state)
     run.forget_after(trainer.progress.epoch)
-    return Session(run, data, trainer, manifest.metrics, manifest.best, manifest.waiting, lock, notes)
+    return Session(run, data, trainer, manifest.metrics, manifest.best, manifest.waiting, lock, notes, frozen)
 
 
 def _restore(trainer: Trainer, manifest: Manifest, model: dict[str, Tensor], state: dict[str, Tensor]) -> None:
@@ -218,14 +251,15 @@ def _trainer(run: Run, data: ImageData, network: Network, device: torch.device, 
     workers = default_workers() if workers is None else workers
     total_steps, steps_an_epoch = run.info.steps, steps_per_epoch(recipe, len(data.splits[TRAIN]))
     epochs = math.ceil(total_steps / steps_an_epoch)
-    train_loader, validation_loader = make_loaders(
+    train_loader, validation_loader = loaders = make_loaders(
         data, recipe, preprocessing, epochs=epochs, device=device, workers=workers
     )
+    freezing = freezing_of(recipe.freeze, network.plan, epochs)
     dtype = compute_dtype(recipe.precision, device)
     torch.use_deterministic_algorithms(recipe.deterministic)
     return Trainer(
         network=network,
-        optimizer=make_optimizer(recipe, network),
+        optimizer=make_optimizer(recipe, network, freezing),
         schedule=learning_rate(recipe, steps_an_epoch, total_steps),
         loss=balanced_loss(recipe, data, device),
         recipe=recipe,
@@ -236,9 +270,17 @@ def _trainer(run: Run, data: ImageData, network: Network, device: torch.device, 
         dtype=dtype,
         scaler=torch.amp.GradScaler(device.type, enabled=dtype is torch.float16),
         total_steps=total_steps,
+        freezing=freezing,
+        features=_features(run, freezing, loaders, normalize),
         average=moving_average(network, recipe.average) if recipe.average is not None else None,
         forward=torch.compile(network) if recipe.compile else None,
     )
+
+
+def _features(run: Run, freezing: Freezing, loaders: tuple[Loader, Loader], enter: Entrance) -> Features | None:
+    if run.info.features == "none":
+        return None
+    return features_of(run.recipe, run.info.preprocessing, freezing, loaders, enter, run.info.features)
 
 
 def balanced_loss(recipe: Recipe, data: ImageData, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:

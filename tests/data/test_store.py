@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from archspec.data import store as stores
+from archspec.data import arrays
 from archspec.data.augmentation import reduction_before
 from archspec.data.cached import store_for_evaluation, store_for_training
 from archspec.data.folder import open_folder
@@ -169,7 +169,7 @@ def test_a_full_disk_is_an_error_before_anything_is_read(index, monkeypatch, cac
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(stores.os, "posix_fallocate", full, raising=False)
+    monkeypatch.setattr(arrays.os, "posix_fallocate", full, raising=False)
     with pytest.raises(DataError, match="No space left on device") as caught:
         stored(index).source.prepare()
     assert "recipe.cache=none" in caught.value.help

@@ -24,7 +24,10 @@ def images():
     return torch.randn(2, 3, 20, 27, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize("border", ["stages", "stages.0", "stages.0.0", "stages.1", "stages.1.0", "stages.2", "head"])
+BORDERS = ["stages", "stages.0", "stages.0.0", "stages.1", "stages.1.0", "stages.2", "head"]
+
+
+@pytest.mark.parametrize("border", [*BORDERS, "stem.norm", "stages.1.0.act2", "head.linear"])
 @pytest.mark.parametrize("training", [False, True])
 def test_a_prefix_and_its_tail_make_the_whole(network, images, border, training):
     state = copy.deepcopy(network.state_dict())
@@ -32,7 +35,7 @@ def test_a_prefix_and_its_tail_make_the_whole(network, images, border, training)
     tail = compile_network(network.plan, start=border, state=state).train(training)
     assert list(prefix.state_dict()) + list(tail.state_dict()) == list(state)
     assert torch.equal(tail(prefix(images)), network.train(training)(images))
-    assert tuple(prefix(images).shape[1:]) == network.plan.shape(network.plan.blocks[network.plan.border(border)].input)
+    assert tuple(prefix(images).shape[1:]) == network.plan.shape(network.plan.passing(network.plan.cut(border))[0])
 
 
 def test_a_middle_can_be_cut_out(network, images):
@@ -51,7 +54,7 @@ def test_the_network_ends_in_logits_where_it_is_cut_before_the_softmax(network_o
 
 
 @pytest.mark.parametrize(
-    ("start", "end"), [("stages.3", None), (None, "nothing"), ("stages.0.0.conv1", None), (None, "softmax")]
+    ("start", "end"), [("stages.3", None), (None, "nothing"), ("stages.0.0.conv9", None), (None, "softmax")]
 )
 def test_a_border_that_does_not_exist_is_refused_with_the_blocks_there_are(network, start, end):
     with pytest.raises(CutError, match="is no block of small") as caught:
@@ -59,9 +62,14 @@ def test_a_border_that_does_not_exist_is_refused_with_the_blocks_there_are(netwo
     assert caught.value.help.startswith("blocks: stem, stages.0.0")
 
 
+def test_a_cut_that_a_shortcut_crosses_is_refused(network):
+    with pytest.raises(CutError, match=r"cannot be cut at 'stages\.0\.0\.conv2': more than one value passes there"):
+        compile_network(network.plan, end="stages.0.0.conv2")
+
+
 @pytest.mark.parametrize(("start", "end"), [("head", "stages.0"), ("head", "head"), (None, "stem")])
-def test_a_cut_without_blocks_is_refused(network, start, end):
-    with pytest.raises(ValueError, match="no block of small lies from"):
+def test_a_cut_with_nothing_in_it_is_refused(network, start, end):
+    with pytest.raises(ValueError, match="nothing of small lies from"):
         compile_network(network.plan, start, end)
 
 

@@ -20,13 +20,16 @@ CHECKS = {
     "optimizers": archspec.testing.check_optimizer,
     "schedules": archspec.testing.check_schedule,
     "losses": archspec.testing.check_loss,
+    "freezing_policies": archspec.testing.check_freezing_policy,
 }
+REQUIRED = {"until": {"stage": "stages.1"}, "patterns": {"freeze": ["stem.*", "stages.[01].*"]}}
+"""Options that hold text."""
 OFFERS = [(kind, name) for kind in CHECKS for name in PLUGINS.offers(kind)]
 
 
 @pytest.mark.parametrize(("kind", "name"), OFFERS, ids=[f"{kind}-{name}" for kind, name in OFFERS])
 def test_a_built_in_offer_passes(kind, name):
-    CHECKS[kind](name, plugins=PLUGINS)
+    CHECKS[kind](name, plugins=PLUGINS, options=REQUIRED.get(name))
 
 
 @pytest.mark.parametrize(("kind", "name", "seed"), [("attentions", "eca", 4), ("blocks", "inverted", 10)])

@@ -36,8 +36,8 @@ def session_of(spec_file, photos, recipe, plugins, tmp_path):
     """Overrides of the recipe -> a training session over the photos. One thread, no workers."""
     from archspec.training.session import fit_head, new_session
 
-    def make(*overrides, spec_overrides=(), out="run"):
-        choice = choose_data(f"imagefolder:{photos}", (), plugins)
+    def make(*overrides, spec_overrides=(), out="run", root=photos):
+        choice = choose_data(f"imagefolder:{root}", (), plugins)
         settings = recipe(*overrides)
         data = choice.data.offer.make(choice.data, settings.seed)
         spec = fit_head(load_spec(spec_file, spec_overrides, plugins=plugins), data)

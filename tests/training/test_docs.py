@@ -57,7 +57,12 @@ def test_every_key_of_a_recipe_is_on_the_page():
         assert f"`{key}`" in TEXT
         if key in ("warmup_epochs", "cooldown_epochs"):
             assert field_descriptions(Recipe)[key]
-        assert field.annotation is not Options or f"a [{key}](#" in TEXT or f"an [{key}](#" in TEXT or key == "data"
+        assert (
+            field.annotation is not Options
+            or f"a [{key}](#" in TEXT
+            or f"an [{key}](#" in TEXT
+            or key in ("data", "freeze")
+        )
 
 
 @pytest.mark.parametrize("text", EXAMPLES)

@@ -241,6 +241,7 @@ def test_a_checkpoint_counts_the_steps_that_nobody_looked_at_yet(session_of):
     trainer = session.trainer
     trainer.network.train()
     batches = trainer.train_loader.epoch(0)
+    trainer.begin_epoch()
     trainer.pending += [train_step(trainer, [next(batches)]) for _ in range(3)]
     assert trainer.progress.images == 0
     save(session)

@@ -94,6 +94,27 @@ def test_a_dry_run_tells_and_writes_nothing(cli_run, spec_file, photos, tmp_path
     assert not out.exists()
 
 
+@pytest.mark.parametrize(("seconds", "told"), [(0.25, True), (0.75, False)])
+def test_a_dry_run_tells_of_bf16_where_it_was_faster(session_of, seconds, told):
+    from archspec.report.forecast import describe_forecast
+
+    session = session_of("epochs=1")
+    forecast = preflight.Forecast(0.5, 0.1, 1, None, 1, 10, seconds)
+    said = [text for _, text in describe_forecast(session, forecast) if "bf16" in text]
+    assert said == (["0.25 s a step in bf16, while nothing else runs here: --set recipe.precision=bf16"] * told)
+
+
+@pytest.mark.parametrize(("has", "precision", "timed"), [(True, "auto", 1), (False, "auto", 0), (True, "float32", 0)])
+def test_bf16_is_timed_where_the_cpu_is_built_for_it(session_of, monkeypatch, tmp_path, has, precision, timed):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": has}, raising=False)
+    trainer = session_of("epochs=1", f"precision={precision}").trainer
+    dtypes = []
+    monkeypatch.setattr(preflight, "_time_step", lambda double, batch: dtypes.append(double.dtype) or 1.0)
+    forecast = rehearse(trainer, tmp_path / "run", compare=True)
+    assert dtypes.count(torch.bfloat16) == timed
+    assert (forecast.bf16_step_seconds == 1.0) is bool(timed)
+
+
 def test_flags_that_would_do_nothing_are_refused(cli_run, spec_file, tmp_path):
     assert cli_run("train", "--resume", tmp_path / "run", "--dry-run")[0] == 2
     assert cli_run("train", spec_file, "--other-versions")[0] == 2

@@ -1,0 +1,67 @@
+"""Options -> policy: asks the offer, and turns what is impossible into an error at its line. No torch here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archspec.errors import Diagnostic, DocumentError, PluginError, place_raised
+from archspec.finetuning.treatment import ImpossibleFreezing, Policy, Treatments
+from archspec.offers import Offer, Options
+from archspec.plan.plan import Plan
+from archspec.spec.settings import point_at_option
+
+
+def make_policy(options: Options, plan: Plan, epochs: int) -> Policy:
+    """The policy of these options for a plan, under which something trains in a run of so many epochs.
+
+    Raises:
+        DocumentError: its options ask what this plan cannot give, or nothing ever trains; it says at which line.
+        PluginError: the policy is broken.
+
+    """
+    offer = options.offer
+    try:
+        policy: Policy = _ask(offer, options, plan)
+    except ImpossibleFreezing as error:
+        raise DocumentError([_diagnostic(error, options)]) from None
+    if set(first := _treatments(policy, 0, offer)) != {name for name, _, trained in plan.tensors() if trained}:
+        raise PluginError(f"{_what(offer)} must treat every parameter of {plan.name}, and nothing else, by its name")
+    if not any(t.trains for t in first.values()) and not any(
+        t.trains for epoch in range(1, epochs) for t in _treatments(policy, epoch, offer).values()
+    ):
+        message = f"nothing trains in any of {epochs:,} epochs under '{offer.name}'"
+        raise DocumentError([point_at_option(options, ("type",), message)])
+    return policy
+
+
+def _ask(offer: Offer[Any], options: Options, plan: Plan) -> Policy:
+    try:
+        policy = offer.make(options, plan)
+    except ImpossibleFreezing:
+        raise
+    except Exception as error:
+        raise _broken(offer, error) from error
+    if not callable(policy):
+        raise PluginError(f"{_what(offer)} must return a function of the epoch, not {policy!r}")
+    made: Policy = policy
+    return made
+
+
+def _treatments(policy: Policy, epoch: int, offer: Offer[Any]) -> Treatments:
+    try:
+        return policy(epoch)
+    except Exception as error:
+        raise _broken(offer, error) from error
+
+
+def _broken(offer: Offer[Any], error: Exception) -> PluginError:
+    return PluginError(f"{_what(offer)} fails: {type(error).__name__}: {error} ({place_raised(error)})")
+
+
+def _what(offer: Offer[Any]) -> str:
+    return f"'{offer.name}' among {offer.kind} of {offer.origin}"
+
+
+def _diagnostic(error: ImpossibleFreezing, options: Options) -> Diagnostic:
+    notes = (error.help,) if error.help else ()
+    return point_at_option(options, error.path, str(error), error.hint, notes)

@@ -1,0 +1,275 @@
+"""Which features of a frozen prefix a run needs in which epoch, and whether it pays to keep them."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor
+
+from archspec.data.arrays import cache_folder
+from archspec.data.index import TRAIN, VALIDATION
+from archspec.data.loader import Loader
+from archspec.data.preprocessing import Preprocessing
+from archspec.data.reading import Reduction
+from archspec.data.transforms import Entrance, EvaluationTransform
+from archspec.errors import RunError
+from archspec.finetuning.features import Keeper, KeptLoader, Part, Runner
+from archspec.finetuning.freezing import Freezing
+from archspec.finetuning.parts import fold_prefix
+from archspec.network.compile import Network
+from archspec.paths import existing_folder
+from archspec.spec.dump import to_data
+from archspec.training.evaluation import autocast
+from archspec.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from archspec.training.loop import Trainer
+
+Key = tuple[str, str, int | None]
+"""A split, a cut, and whose epoch's augmentation; None is the middle of the image, as evaluation sees it."""
+Place = Literal["none", "memory", "disk"]
+
+_BATCH = 64
+"""Images that go through the prefix at once, whatever the run's own batches are."""
+_OF_MEMORY, _OF_DISK = 0.25, 0.5
+"""The share of what is free that features may take where the recipe leaves it to `auto`."""
+
+
+@dataclass(frozen=True)
+class FeatureResult:
+    """A part of the images went through the frozen prefix."""
+
+    epoch: int
+    images: int
+    """How many so far."""
+    total: int
+
+
+@dataclass(frozen=True)
+class Views:
+    """How training images are looked at while features are kept: an epoch has one view, and the views take turns."""
+
+    draws: int
+    """How many epochs' augmentation is used, over and over; 0 is the middle of the image alone."""
+    mirror: bool
+    all_first: bool = False
+    """Whether the first epoch looks at all views at once."""
+
+    @property
+    def flips(self) -> int:
+        return 1 + self.mirror
+
+    def at(self, epoch: int) -> tuple[int | None, int]:
+        """Whose epoch's augmentation, and whether mirrored (1) or not (0)."""
+        draw, flip = divmod(epoch % (max(1, self.draws) * self.flips), self.flips)
+        return (draw if self.draws else None), flip
+
+    def draws_of(self, epoch: int) -> tuple[int | None, ...]:
+        """Whose epochs' augmentation an epoch needs."""
+        return tuple(range(self.draws)) or (None,) if self.all_first and epoch == 0 else (self.at(epoch)[0],)
+
+
+def views_of(recipe: Recipe) -> Views:
+    return Views(recipe.views, recipe.mirror, all_first=recipe.head == "lbfgs")
+
+
+class Features:
+    """The features of a run, which are computed when an epoch first needs them."""
+
+    def __init__(
+        self,
+        freezing: Freezing,
+        views: Views,
+        keeper: Keeper,
+        readers: dict[str, Loader],
+        settings: dict[str, Any],
+        *,
+        ordered: tuple[Loader, Loader],
+        enter: Entrance,
+    ) -> None:
+        self.freezing, self.views, self.keeper = freezing, views, keeper
+        self.readers = readers
+        """What reads the images in their order: `plain` and `augmented` training images, and `validation`."""
+        self.settings = settings
+        self.train_loader, self.validation_loader = ordered
+        self.pixels = enter
+        self.enter = Entrance(enter.device, channels_last=enter.memory_format is torch.channels_last)
+
+    def keys(self, epoch: int) -> tuple[Key, ...]:
+        """What an epoch needs, of the training and of the validation images."""
+        cut = self.freezing.cut(epoch)
+        if cut is None:
+            return ()
+        return (*((TRAIN, cut, draw) for draw in self.views.draws_of(epoch)), (VALIDATION, cut, None))
+
+    def look(self, epoch: int, positions: Tensor) -> Tensor:
+        """What an epoch sees of the images at these positions: (B, C, H, W) of uint8."""
+        draw, flip = self.views.at(epoch)
+        images = self.readers["plain" if draw is None else "augmented"].take(positions, draw or 0).images
+        return images.flip(3) if flip else images
+
+    def loaders(self, epoch: int, cut: str) -> tuple[KeptLoader, KeptLoader] | None:
+        """The loaders of an epoch, whose features were computed; None where they were not."""
+        draw, flip = self.views.at(epoch)
+        train, validation = self.keeper.find((TRAIN, cut, draw)), self.keeper.find((VALIDATION, cut, None))
+        if train is None or validation is None:
+            return None
+        return KeptLoader(self.train_loader, train, flip), KeptLoader(self.validation_loader, validation)
+
+    def matrix(self, split: str, cut: str) -> tuple[Tensor, Tensor]:
+        """All views of a split's images in a row, and their labels: features (N, C) and (N,)."""
+        loader = self.train_loader if split == TRAIN else self.validation_loader
+        draws = self.views.draws_of(0) if split == TRAIN else (None,)
+        found = [self.keeper.find((split, cut, draw)) for draw in draws]
+        labels, rows = torch.from_numpy(loader.index.labels), []
+        for kept in found:
+            assert kept is not None, "they were computed"
+            rows += [(features[kept.readable].float(), labels[kept.readable]) for features in kept.features]
+        features, truths = zip(*rows, strict=True)
+        return self.enter.move(torch.cat(features)), self.enter.move(torch.cat(truths))
+
+    def fill(self, trainer: Trainer, epoch: int) -> Iterator[FeatureResult]:
+        """Compute what an epoch needs and is not there, and with it what later ones will need of the same pixels."""
+        last = self.freezing.phases[-1].stop
+        self.keeper.forget([key for later in range(epoch, last) for key in self.keys(later)])
+        for key in self.keys(epoch):
+            if self.keeper.find(key) is None:
+                yield from self._pass(trainer, epoch, key)
+
+    def _pass(self, trainer: Trainer, epoch: int, key: Key) -> Iterator[FeatureResult]:
+        split, _, draw = key
+        reader = self.readers[VALIDATION if split == VALIDATION else "plain" if draw is None else "augmented"]
+        flips = self.views.flips if split == TRAIN else 1
+        parts = self._parts(trainer.network, epoch, split, draw, trainer.normalize.memory_format)
+        runner = Runner(self.pixels, partial(autocast, self.pixels.device, trainer.dtype))
+        settings = [self.settings, split, draw, flips, str(trainer.dtype)]
+        for done in self.keeper.fill(reader, draw or 0, parts, settings, flips, runner):
+            yield FeatureResult(epoch + 1, done, len(reader.index))
+        ordered = self.train_loader if split == TRAIN else self.validation_loader
+        ordered.skipped.update(reader.skipped)
+        reader.close()
+
+    def _parts(self, network: Network, epoch: int, split: str, draw: int | None, memory_format: Any) -> dict[Key, Part]:
+        """The parts that one pass goes through: cuts that this epoch and later ones need, from the input on."""
+        wanted = {key[1]: key for key in self._later(epoch) if key[0] == split and key[2] == draw}
+        plan, parts, start = network.plan, {}, None
+        for cut in sorted(wanted, key=plan.cut):
+            if self.keeper.find(wanted[cut]) is None:
+                module = fold_prefix(network, cut, memory_format, start)
+                shape = plan.shape(plan.passing(plan.cut(cut))[0])
+                parts[wanted[cut]] = Part(cut, module, shape, _identity(network, plan.cut(cut)))
+                start = cut
+        return parts
+
+    def _later(self, epoch: int) -> Iterator[Key]:
+        """The keys of this epoch, and of those later ones whose prefix stays frozen until then."""
+        least = self.freezing.phase(epoch).prefix.steps
+        for later in range(epoch, self.freezing.phases[-1].stop):
+            steps = self.freezing.phase(later).prefix.steps
+            if steps <= least:
+                yield from self.keys(later)
+            least = min(least, steps)
+
+
+def features_of(
+    recipe: Recipe,
+    preprocessing: Preprocessing,
+    freezing: Freezing,
+    loaders: tuple[Loader, Loader],
+    enter: Entrance,
+    place: Literal["memory", "disk"],
+) -> Features:
+    """The features of a run, beside its loaders of the training and the validation split."""
+    reading = replace(preprocessing.reading, reduction=Reduction(preprocessing.resized) if recipe.draft else None)
+    finish = EvaluationTransform(preprocessing)
+    train, validation = loaders
+    common: dict[str, Any] = {
+        "batch_size": _BATCH,
+        "seed": recipe.seed,
+        "workers": train.workers,
+        "pin_memory": enter.device.type == "cuda",
+        "skip_unreadable": train.skip_unreadable,
+    }
+    readers = {
+        "plain": Loader(train.index, reading, finish, **common),
+        "augmented": train.in_order(**common),
+        VALIDATION: validation.in_order(**common),
+    }
+    keys = ("seed", "augmentation", "draft", "channels_last", "cache")
+    written = {key: value for key, value in to_data(recipe).items() if key in keys}
+    settings: dict[str, Any] = {"recipe": written, "preprocessing": preprocessing.model_dump(mode="json")}
+    settings |= {"device": enter.device.type, "threads": torch.get_num_threads()}
+    views, keeper = views_of(recipe), Keeper(place, recipe.half_features)
+    return Features(freezing, views, keeper, readers, settings, ordered=loaders, enter=enter)
+
+
+def _identity(network: Network, steps: int) -> bytes:
+    """SHA-256 of the first steps of the plan and of their tensors."""
+    digest = hashlib.sha256(repr((network.plan.input, network.plan.steps[:steps])).encode())
+    state = network.state_dict()
+    for step in network.plan.steps[:steps]:
+        for name in (*step.operation.parameters(), *step.operation.buffers()):
+            digest.update(state[f"{step.name}.{name}"].detach().cpu().contiguous().reshape(-1).numpy().tobytes())
+    return digest.digest()
+
+
+@dataclass(frozen=True)
+class Room:
+    """What features would take, and what they would spare."""
+
+    bytes: int
+    passes: int
+    """How often the training images would go through the prefix."""
+    epochs: int
+    """How often they would without."""
+
+
+def room_for(freezing: Freezing, views: Views, images: tuple[int, int], *, half: bool) -> Room:
+    """The room that all features of a run take, of so many training and validation images."""
+    passes, numbers = set(), {}
+    epochs = [epoch for epoch in range(freezing.phases[-1].stop) if freezing.cut(epoch) is not None]
+    for epoch in epochs:
+        cut, size = freezing.cut(epoch), math.prod(freezing.phase(epoch).prefix.output)
+        for draw in views.draws_of(epoch):
+            passes.add(draw)
+            numbers[TRAIN, cut, draw] = size * images[0] * views.flips
+        numbers[VALIDATION, cut, None] = size * images[1]
+    return Room(sum(numbers.values()) * (2 if half else 4), len(passes), len(epochs))
+
+
+def choose_place(recipe: Recipe, room: Room, memory_free: int | None) -> tuple[Place, str | None]:
+    """Where features are kept, and why they are not, if they are not.
+
+    Raises:
+        RunError: the recipe wants features kept that it cannot use.
+
+    """
+    wanted = recipe.features
+    reasons = {
+        "the recipe mixes images": recipe.mixup > 0 or recipe.cutmix > 0,
+        "its inputs change their size": bool(recipe.sizes),
+        "nothing is frozen from the input on": room.epochs == 0,
+    }
+    reason = next((reason for reason, holds in reasons.items() if holds), None)
+    if wanted == "none":
+        return "none", None
+    if reason is not None:
+        if wanted != "auto" or recipe.head == "lbfgs":
+            raise RunError(f"features cannot be kept: {reason}", help="leave `recipe.features` at none or auto")
+        return "none", f"features are not kept: {reason}"
+    if wanted != "auto":
+        return wanted, None
+    if room.passes >= room.epochs and recipe.head != "lbfgs":
+        return "none", "features are not kept: each of its views would be used once"
+    if memory_free is not None and room.bytes <= _OF_MEMORY * memory_free:
+        return "memory", None
+    if room.bytes <= _OF_DISK * shutil.disk_usage(existing_folder(cache_folder())).free:
+        return "disk", None
+    return "none", f"features are not kept: they would take {room.bytes / 1e9:,.1f} GB"
