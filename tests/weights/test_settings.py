@@ -3,11 +3,15 @@
 from typing import ClassVar
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from archspec.errors import DocumentError
 from archspec.offers import Settings
 from archspec.plugins import Plugins
+from archspec.spec.dump import to_yaml
 from archspec.spec.extend import open_document
+from archspec.spec.reader import read_text
+from archspec.spec.schema import document_schema
 from archspec.spec.settings import read_settings
 from archspec.weights.settings import Matching, WeightsSettings
 
@@ -80,3 +84,19 @@ def test_what_is_wrong_has_its_place(read, text, message, where):
     shown = caught.value.render()
     assert f"error: {message}\n" in shown
     assert where in shown
+
+
+@pytest.mark.parametrize("text", ["{epochs: 2}", "{weights: a.pth}", "{weights: {file: a.pth, allow: [stem, head]}}"])
+def test_what_is_written_back_is_read_again(tmp_path, text):
+    settings = read_settings(Run, read_text(text, "run"), PLUGINS)
+    assert read_settings(Run, read_text(to_yaml(settings), "run"), PLUGINS) == settings
+
+
+@pytest.mark.parametrize("value", ["a.pth", None, {"file": "a.pth", "head": "by-name", "allow": ["stem"]}])
+def test_the_schema_takes_a_bare_file_a_map_and_null(value):
+    Draft202012Validator(document_schema(Run, PLUGINS)).validate({"weights": value})
+
+
+@pytest.mark.parametrize("value", ["", 7, [], {}, {"file": ""}, {"file": "a", "head": "new"}, {"file": "a", "more": 1}])
+def test_the_schema_refuses_what_the_reader_refuses(value):
+    assert not Draft202012Validator(document_schema(Run, PLUGINS)).is_valid({"weights": value})
