@@ -20,9 +20,9 @@ from archspec.builtin.named import PublishedOptions
 from archspec.offers import Offer, Settings, singular
 from archspec.spec.arch import ArchSpec
 from archspec.spec.describe import field_descriptions
+from archspec.spec.fields import FieldShape, field_shapes
 from archspec.spec.parts import Style
 from archspec.spec.schema import spec_schema
-from archspec.spec.settings import FieldShape, field_shapes
 from archspec.spec.widths import WidthRule
 
 PAGE, DATA_PAGE, TRAINING_PAGE, FINETUNING_PAGE = (

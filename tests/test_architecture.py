@@ -71,6 +71,7 @@ def test_an_unknown_name_is_an_attribute_error():
         "import archspec",
         "from archspec import ArchSpec, Builder, BlockOptions, Offer, Offered, Plan, Plugins, hookimpl, load_spec",
         "import archspec; archspec.load_spec('resnet34')",
+        "from archspec.weights.settings import WeightsSettings",
         "import archspec; archspec.Plugins().offers('blocks')",
     ],
 )

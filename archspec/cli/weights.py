@@ -30,6 +30,12 @@ weights.add_command(verify)
 weights.add_command(convert)
 
 
+def _none_empty(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        not_empty(ctx, parameter, value)
+    return values
+
+
 def matching_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of `Matching`, each under its own name."""
     options = [
@@ -47,7 +53,10 @@ def matching_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--head", type=click.Choice(["auto", "reset", "by-name"]), default="auto", show_default=True,
             help="For other classes.",
         ),
-        click.option("--allow", multiple=True, metavar="NAME", help="May be missing: 'stages.3.*'. Repeatable."),
+        click.option(
+            "--allow", multiple=True, metavar="NAME", callback=_none_empty,
+            help="May be missing: 'stages.3.*'. Repeatable.",
+        ),
         click.option("--allow-missing", is_flag=True, help="Anything may be missing."),
         click.option("--classes", metavar="FILE", callback=not_empty, help="The file's classes, a name a line."),
     ]  # fmt: skip

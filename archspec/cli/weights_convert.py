@@ -6,7 +6,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from archspec.cli.output import check_target, json_option, print_json, set_option
+from archspec.cli.output import check_target, json_option, not_empty, print_json, set_option
 from archspec.errors import WeightsError
 from archspec.plan.planner import plan_network
 from archspec.plugins import Plugins
@@ -18,7 +18,7 @@ from archspec.spec.load import load_spec
 @click.argument("file")
 @click.argument("out")
 @click.option("--to", "library", type=click.Choice(["torchvision", "timm", "archspec"]), required=True)
-@click.option("--key", metavar="KEY", help="Of several state dicts, such as model_ema.")
+@click.option("--key", metavar="KEY", callback=not_empty, help="Of several state dicts, such as model_ema.")
 @click.option("--force", is_flag=True, help="Replace OUT where it exists.")
 @set_option
 @json_option

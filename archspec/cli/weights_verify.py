@@ -5,7 +5,7 @@ from __future__ import annotations
 import rich_click as click
 from click.exceptions import Exit
 
-from archspec.cli.output import json_option, print_json, set_option
+from archspec.cli.output import json_option, not_empty, print_json, set_option
 from archspec.plan.planner import plan_network
 from archspec.plugins import Plugins
 from archspec.spec.load import load_spec
@@ -15,7 +15,7 @@ from archspec.spec.load import load_spec
 @click.argument("spec")
 @click.argument("file")
 @click.option("--against", required=True, metavar="PEER", help="torchvision:NAME or timm:NAME.")
-@click.option("--key", metavar="KEY", help="Of several state dicts, such as model_ema.")
+@click.option("--key", metavar="KEY", callback=not_empty, help="Of several state dicts, such as model_ema.")
 @click.option("--images", type=click.IntRange(1, 1024), default=4, show_default=True, help="Of noise, at SPEC's size.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of the noise.")
 @click.option(

@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from archspec.offers import Offered, Options, Settings
+from archspec.spec.fields import FieldShape, field_shapes
 from archspec.spec.reader import read_scalar
-from archspec.spec.settings import FieldShape, field_shapes
 
 
 def to_data(settings: Settings) -> dict[str, Any]:

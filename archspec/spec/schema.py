@@ -21,8 +21,8 @@ from archspec.offers import Offer, Offered, Options, Settings
 from archspec.plugins import Plugins
 from archspec.spec.arch import ArchSpec
 from archspec.spec.describe import field_descriptions
+from archspec.spec.fields import FieldShape, field_shapes
 from archspec.spec.parts import Style
-from archspec.spec.settings import FieldShape, field_shapes
 from archspec.spec.widths import WidthRule
 
 Schema = dict[str, Any]
@@ -94,7 +94,10 @@ class _Writer:
         if shape.offered is not None:
             return self.offered(shape.offered, shape.base, whole=whole)
         assert shape.settings is not None
-        return self.settings(shape.settings, whole=whole)
+        forms = [self.settings(shape.settings, whole=whole)]
+        forms += [{"type": "string", "minLength": 1}] if shape.settings.bare_key else []
+        forms += [{"type": "null"}] if shape.optional else []
+        return {"anyOf": forms} if len(forms) > 1 else forms[0]
 
     def settings(self, model: type[Settings], *, whole: bool) -> Schema:
         required = list(_required(model)) if whole else []

@@ -16,11 +16,11 @@ from archspec.plan.rules import RULES
 from archspec.plugins import Plugins
 from archspec.spec.arch import ArchSpec
 from archspec.spec.dump import data_to_yaml, to_data
+from archspec.spec.fields import field_shapes
 from archspec.spec.load import read_spec
 from archspec.spec.parts import BlockOptions
 from archspec.spec.reader import Mapping as MapNode
 from archspec.spec.reader import read_text
-from archspec.spec.settings import field_shapes
 from archspec.testing.choices import Dealer, Values, option_values
 from archspec.testing.contracts import CONTRACTS
 

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from archspec.offers import Settings
 from archspec.plugins import Plugins
-from archspec.spec.settings import FieldShape, field_shapes
+from archspec.spec.fields import FieldShape, field_shapes
 
 ABSENT: Any = object()
 """Stands for an option that the document does not name, which so keeps its default."""

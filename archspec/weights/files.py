@@ -29,6 +29,8 @@ class Content:
     content: Any
     metadata: dict[str, str]
     """What a safetensors file says beside its tensors."""
+    ordered: bool = True
+    """Whether the tensors stand in the order in which they were registered: safetensors sorts them."""
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -81,7 +83,8 @@ def _load_pickle(path: Path) -> Any:
 
 def _read_safetensors(path: Path) -> Content:
     with safe_open(path, framework="pt") as opened:
-        return Content({name: opened.get_tensor(name) for name in opened.keys()}, opened.metadata() or {})  # noqa: SIM118
+        tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  # it is no dict
+        return Content(tensors, opened.metadata() or {}, ordered=False)
 
 
 def _refused(path: Path, reason: str) -> WeightsError:

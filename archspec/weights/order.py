@@ -45,9 +45,9 @@ def pair_by_order(plan: Plan, tensors: Mapping[str, Tensor], given: Mapping[str,
         WeightsError: the order could swap two modules.
 
     """
-    ours = _modules((name, shape) for name, shape, _ in plan.tensors() if name not in given)
-    taken = set(given.values())
-    theirs = _modules((name, tuple(tensor.shape)) for name, tensor in tensors.items() if name not in taken)
+    ours = _modules((name, shape) for name, shape, _ in plan.tensors())
+    theirs = _modules((name, tuple(tensor.shape)) for name, tensor in tensors.items())
+    ours, theirs = _left(ours, set(given)), _left(theirs, set(given.values()))
     here, there = _grouped(ours), _grouped(theirs)
     pairs: list[tuple[_Module, _Module]] = []
     for signature, modules in here.items():
@@ -80,8 +80,14 @@ def _modules(tensors: Iterable[tuple[str, tuple[int, ...]]]) -> list[_Module]:
         made.append(
             _Module(module, {kind: name for kind, (name, _) in found.items()}, kinds, before if vectors else ())
         )
-        before = kinds
+        # the first layer's input channels may be others, and the norm behind it is its norm all the same
+        before = kinds if len(made) > 1 else tuple(_without(kinds, axis=1))
     return made
+
+
+def _left(modules: Sequence[_Module], taken: set[str]) -> list[_Module]:
+    """The modules of which no tensor is taken."""
+    return [module for module in modules if taken.isdisjoint(module.tensors.values())]
 
 
 def _grouped(modules: Sequence[_Module]) -> dict[Signature, list[_Module]]:

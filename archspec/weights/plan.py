@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from archspec.errors import WeightsError
 from archspec.plan.plan import Plan
 from archspec.weights.explain import say_faults
 from archspec.weights.heads import read_classes
@@ -134,6 +135,9 @@ def plan_weights(
 def _pair(plan: Plan, opened: WeightsSource, how: Matching) -> Pairing:
     given = read_map(Path(how.map), plan, opened.tensors) if how.map is not None else {}
     if how.match == "order":
+        if not opened.ordered:
+            message = f"{opened.name} is a safetensors file, which does not keep the order of its tensors"
+            raise WeightsError(message, help="match by names, or pair them all with --map FILE")
         pairing = pair_by_order(plan, opened.tensors, given)
     else:
         pairing = pair_by_names(plan, opened.tensors)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -13,7 +14,6 @@ from torch import Tensor
 from archspec.errors import WeightsError
 from archspec.plan.operations import Conv
 from archspec.plan.plan import Plan
-from archspec.plugins import closest
 from archspec.weights.heads import HeadChoice, choose_head, class_step
 from archspec.weights.inputs import FORMULAS, adapt_input, choose_rule
 from archspec.weights.pairing import COUNTER
@@ -176,10 +176,9 @@ def allow_missing(rows: Sequence[Row], patterns: Sequence[str]) -> tuple[Row, ..
     """
     for pattern in patterns:
         if not any(_matches(row.name, pattern) for row in rows):
-            prefixes = {".".join(row.name.split(".")[:depth]) for row in rows for depth in (1, 2, 3)}
-            match = closest(pattern, [*(row.name for row in rows), *sorted(prefixes)])
-            help = f"did you mean '{match}'?" if match else "patterns are of the network's names, such as 'stages.3.*'"
-            raise WeightsError(f"'{pattern}' matches no tensor of the network that might be missing", help=help)
+            parts = dict.fromkeys(re.match(r"stages\.\d+|[^.]+", row.name)[0] for row in rows)  # type: ignore[index]
+            help = f"a pattern is of the network's own names, which begin with {', '.join(parts)}"
+            raise WeightsError(f"'{pattern}' matches no tensor of the network", help=help)
     return tuple(
         replace(row, allowed=True)
         if row.action == "missing" and any(_matches(row.name, pattern) for pattern in patterns)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from archspec.offers import Settings
 
-Text = Annotated[str, Field(min_length=1, max_length=4_096)]
+Text = Annotated[str, Field(min_length=1)]
 InputRule = Literal["sum", "mean", "repeat", "zero-extra"]
 
 
@@ -21,7 +21,7 @@ class Matching(Settings):
     """By the names that archspec, torchvision or timm give, or in the order of registration among equal shapes."""
     map: Text | None = None
     """A YAML or JSON file of `ours: theirs`, tensors or whole modules, which goes before `match`."""
-    input_rule: Literal["auto"] | InputRule = "auto"
+    input_rule: Literal["auto", "sum", "mean", "repeat", "zero-extra"] = "auto"
     """How the first convolution takes another number of channels; `auto` is `sum` for fewer, `repeat` for more."""
     head: Literal["auto", "reset", "by-name"] = "auto"
     """`auto` goes by the classes' names where both sides have them, else copies a head of the same size and resets any

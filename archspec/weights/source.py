@@ -38,6 +38,8 @@ class WeightsSource:
     """What was chosen among several."""
     classes: tuple[str, ...] | None = None
     preprocessing: KnownPreprocessing | None = None
+    ordered: bool = True
+    """Whether the tensors stand in the order of their registration."""
 
 
 class _Manifest(BaseModel):
@@ -74,6 +76,7 @@ def open_source(source: Path | str | Mapping[str, Tensor], key: str | None = Non
         notes=_choice(state.key, state.others, averaged=state.averaged),
         classes=stated_classes(stated),
         preprocessing=stated_preprocessing(stated),
+        ordered=read.ordered,
     )
 
 
@@ -122,7 +125,7 @@ def _open_checkpoint(folder: Path, key: str | None, notes: tuple[str, ...] = ())
         raise WeightsError(f"'{there / _MODEL}' is damaged: its SHA-256 is not the manifest's", help=help)
     tensors = find_state(read_content(there / _MODEL).content, f"'{there / _MODEL}'").tensors
     preprocessing = KnownPreprocessing(manifest.preprocessing, "stated by the run's manifest", stated=True)
-    return WeightsSource(f"'{folder}'", tensors, digest, notes, manifest.classes, preprocessing)
+    return WeightsSource(f"'{folder}'", tensors, digest, notes, manifest.classes, preprocessing, ordered=False)
 
 
 def _sha256(path: Path) -> str:
