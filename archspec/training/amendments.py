@@ -152,8 +152,9 @@ def refuse_missing_state(trainer: Trainer, tensors: Mapping[str, Tensor]) -> Non
     for parameter in double.parameters():
         parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
     optimizer.step()
-    missing = sorted(set(optimizer_tensors(optimizer, double)) - set(tensors))
-    if tensors and missing:  # an optimizer without any state begins it by itself
+    begun = {name.rpartition("/")[0] for name in tensors}  # of others, such as frozen ones, it begins by itself
+    needed = {name for name in optimizer_tensors(optimizer, double) if name.rpartition("/")[0] in begun}
+    if missing := sorted(needed - set(tensors)):
         what = f"the optimizer's options need state that the checkpoint has not, such as '{missing[0]}'"
         raise RunError(what, help=f"leave its options as they were, or {_ANEW}")
 

@@ -1,0 +1,134 @@
+"""A run that begins with weights from a file, and a head that is solved."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from archspec.errors import RunError
+from archspec.finetuning.solve import solve_head
+from archspec.training.checkpoint import frozen_file
+from archspec.training.keeping import fit
+
+
+@pytest.fixture
+def source(session_of, tmp_path):
+    """A file of the tiny network's tensors, drawn anew, with a head of ten classes."""
+    state = session_of("seed=77", out="source").trainer.network.state_dict()
+    generator = torch.Generator().manual_seed(5)
+    state = {
+        name: torch.rand(value.shape, generator=generator) if value.is_floating_point() else value
+        for name, value in state.items()
+    }
+    state["head.linear.weight"], state["head.linear.bias"] = torch.ones(10, 32), torch.ones(10)
+    save_file(state, tmp_path / "source.safetensors")
+    return tmp_path / "source.safetensors"
+
+
+def test_the_run_begins_with_the_files_tensors_and_a_head_of_its_own(train_new, source, tmp_path):
+    out = tmp_path / "run"
+    code, said, _ = train_new("--epochs", 1, "--weights", source, "--freeze", "head-only", "--out", out)
+    assert code == 0, said
+    assert "100.0% of what it should fill" in said
+    assert "reset: head.linear.weight, head.linear.bias" in said
+    (kept,) = out.glob("frozen-*.safetensors")
+    tensors, frozen = load_file(source), load_file(kept)
+    assert set(tensors) - set(frozen) == {"head.linear.weight", "head.linear.bias"}
+    assert all(torch.equal(value, tensors[name]) for name, value in frozen.items())
+    assert len(json.loads((out / "run.json").read_text())["weights"]) == 64
+
+
+def test_a_file_of_another_network_is_refused_and_leaves_no_run(train_new, source, tmp_path):
+    tensors = {name: value for name, value in load_file(source).items() if not name.startswith("stages.1")}
+    save_file(tensors, source)
+    code, said, _ = train_new("--epochs", 1, "--weights", source, "--out", tmp_path / "run")
+    assert code == 1
+    assert "stages.1.0" in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_missing_file_is_told(train_new, tmp_path):
+    code, said, _ = train_new("--epochs", 1, "--weights", tmp_path / "none.pth", "--out", tmp_path / "run")
+    assert code == 1
+    assert "none.pth" in said
+    assert "Traceback" not in said
+
+
+def test_how_tensors_are_taken_can_be_set_beside_the_file(train_new, source, tmp_path):
+    code, said, _ = train_new(
+        "--epochs", 1, "--weights", source, "--set", "recipe.weights.head=reset", "--out", tmp_path / "run"
+    )
+    assert code == 0, said
+    assert "head: reset" in (tmp_path / "run" / "recipe.yaml").read_text()
+
+
+def test_a_policy_that_nobody_offers_is_told_at_its_place(train_new, tmp_path):
+    code, said, _ = train_new("--epochs", 1, "--freeze", "head-onyl", "--out", tmp_path / "run")
+    assert code == 1
+    assert "--freeze:1:1" in said
+    assert "did you mean 'head-only'?" in said
+
+
+def test_a_run_on_weights_resumes_without_the_file(train_new, train, source, tmp_path):
+    for name in ("whole", "cut"):
+        arguments = ("--epochs", 2 if name == "whole" else 1, "--weights", source, "--freeze", "head-only")
+        assert train_new(*arguments, "--set", "recipe.schedule=constant", "--out", tmp_path / name)[0] == 0
+    source.unlink()
+    code, said, _ = train("--resume", tmp_path / "cut", "--epochs", 2, "--other-settings")
+    assert code == 0, said
+    one, other = (tmp_path / name / "checkpoints/last/model.safetensors" for name in ("whole", "cut"))
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_the_solved_head_is_the_optimum_that_sklearn_finds():
+    """sklearn's C is 1 / (N penalty); its bias has no penalty either."""
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    random = np.random.default_rng(0)
+    features = random.normal(size=(300, 8)).astype(np.float32)
+    labels = (features @ random.normal(size=(8, 3)) + random.normal(size=(300, 3))).argmax(1)
+    linear = nn.Linear(8, 3)
+    train = torch.from_numpy(features[:200]), torch.from_numpy(labels[:200])
+    validation = torch.from_numpy(features[200:]), torch.from_numpy(labels[200:])
+    result = solve_head(linear, train, validation, nn.functional.cross_entropy)
+    model = linear_model.LogisticRegression(C=1 / (200 * result.penalty), tol=1e-8, max_iter=10_000)
+    model.fit(features[:200], labels[:200])
+    assert np.allclose(linear.weight.detach().numpy(), model.coef_, atol=2e-3)
+    losses = {}
+    for penalty in (0.1, 0.01, 0.001, 1e-6):
+        other = linear_model.LogisticRegression(C=1 / (200 * penalty), tol=1e-8, max_iter=10_000)
+        shares = other.fit(features[:200], labels[:200]).predict_proba(features[200:])
+        losses[penalty] = -np.log(shares[np.arange(100), labels[200:]]).mean()
+    assert result.loss <= min(losses.values()) + 1e-4
+
+
+def test_a_solved_head_is_the_first_epoch(session_of):
+    settings = ("epochs=2", "batch_size=16", "freeze={type: lp-ft, probe: 1}", "features=memory", "head=lbfgs")
+    session = session_of(*settings)
+    list(fit(session))
+    first, second = session.run.metrics()
+    assert first.step == session.trainer.steps_per_epoch
+    assert second.step == 2 * first.step
+    assert first.train_top1 > 0.8, "three classes of tinted noise are told apart by a line"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (("features=memory", "head=lbfgs", "freeze={type: lp-ft, probe: 2}"), "in one epoch, and it alone trains in 2"),
+        (("features=memory", "head=lbfgs"), "more than that trains in epoch 1"),
+        (("head=lbfgs", "freeze={type: lp-ft, probe: 1}"), "solves on kept features"),
+    ],
+)
+def test_a_head_that_cannot_be_solved_is_told_with_the_cure(session_of, settings, message):
+    with pytest.raises(RunError, match=message) as caught:
+        session_of("epochs=3", *settings)
+    assert caught.value.help
+
+
+def test_the_file_of_frozen_tensors_is_named_by_its_content(session_of):
+    session = session_of("epochs=1", "freeze=head-only")
+    list(fit(session))
+    assert frozen_file(session.run.path, session.frozen.sha256).is_file()
