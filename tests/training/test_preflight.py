@@ -139,13 +139,20 @@ def test_the_recipes_are_listed_with_their_sources(cli_run, plugins):
     assert code == 0
     rows = {row["name"]: row for row in json.loads(told)}
     assert list(rows) == recipe_names()
-    assert {"default", "quick", "cifar", "imagenet-torchvision", "imagenet-a1", "imagenet-a2", "imagenet-a3"} <= set(
-        rows
-    )
+    assert {
+        "default",
+        "quick",
+        "small-data",
+        "cifar",
+        "imagenet-torchvision",
+        "imagenet-a1",
+        "imagenet-a2",
+        "imagenet-a3",
+    } <= set(rows)
     for name, row in rows.items():
         assert row["summary"]
         if name not in ("default", "quick"):
-            assert "Published" in row["summary"]
+            assert ("Measured" if name == "small-data" else "Published") in row["summary"]
         assert row["recipe"]["epochs"] == load_recipe(name, (), plugins).epochs
 
 
