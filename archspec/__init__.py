@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from archspec.spec.arch import ArchSpec
     from archspec.spec.load import load_spec
     from archspec.spec.parts import BlockOptions, HeadOptions, ResidualBlockOptions, StemOptions, Style
-    from archspec.training.loop import EpochResult, StepResult
+    from archspec.training.results import EpochResult, StepResult
     from archspec.training.tracking import Tracker
     from archspec.weights.load import load_weights
 
@@ -34,7 +34,7 @@ _HOMES = {
     "ArchSpec": "archspec.spec.arch",
     "BlockOptions": "archspec.spec.parts",
     "Builder": "archspec.plan.builder",
-    "EpochResult": "archspec.training.loop",
+    "EpochResult": "archspec.training.results",
     "FreezingOptions": "archspec.finetuning.treatment",
     "HeadOptions": "archspec.spec.parts",
     "ImpossibleFreezing": "archspec.finetuning.treatment",
@@ -51,7 +51,7 @@ _HOMES = {
     "ResidualBlockOptions": "archspec.spec.parts",
     "Settings": "archspec.offers",
     "StemOptions": "archspec.spec.parts",
-    "StepResult": "archspec.training.loop",
+    "StepResult": "archspec.training.results",
     "Style": "archspec.spec.parts",
     "Tracker": "archspec.training.tracking",
     "TransformOptions": "archspec.data.augmentation",

@@ -29,7 +29,8 @@ from archspec.data.machine import default_workers
 from archspec.plugins import default_plugins
 from archspec.spec.load import load_spec
 from archspec.training.documents import choose_data, load_recipe
-from archspec.training.loop import StepResult, train
+from archspec.training.loop import train
+from archspec.training.results import StepResult
 from archspec.training.session import fit_head, new_session
 
 

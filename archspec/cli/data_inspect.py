@@ -80,10 +80,10 @@ def _write_gallery(
     path: Path, per_class: int, index: ImageIndex, inspection: Inspection, findings: list[Finding]
 ) -> None:
     """Read the images that the page shows once more, and write it whole."""
+    from archspec.files import write_text
     from archspec.report.gallery import gallery_page
     from archspec.report.inspection import track
     from archspec.report.pictures import choose_images, make_pictures, numbers_of_pairs
-    from archspec.training.files import write_text
 
     chosen = choose_images(index, inspection, per_class)
     numbers = sorted({*numbers_of_pairs(inspection), *(number for some in chosen.values() for number in some)})

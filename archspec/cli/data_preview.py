@@ -106,7 +106,7 @@ def _is_picture(path: Path) -> bool:
 
 
 def _write(image: Image, path: Path) -> None:
-    from archspec.training.files import write_bytes
+    from archspec.files import write_bytes
 
     stream = io.BytesIO()
     image.save(stream, "PNG")

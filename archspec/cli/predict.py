@@ -122,7 +122,7 @@ def _destination(output: str | None) -> Iterator[Callable[[str], object]]:
     if output is None:
         yield lambda text: click.echo(text, nl=False)
         return
-    from archspec.training.files import writing
+    from archspec.files import writing
 
     try:
         with writing(Path(output)) as stream:

@@ -23,8 +23,8 @@ from archspec.report.words import plural
 from archspec.spec.load import load_spec
 
 if TYPE_CHECKING:
-    from archspec.training.loop import EpochResult
     from archspec.training.recipe import DataChoice, Recipe
+    from archspec.training.results import EpochResult
     from archspec.training.session import Session
 
 
@@ -230,7 +230,7 @@ def _run(session: Session) -> float | None:
     """Train to the end; returns the mean images per second."""
     from archspec.report.watch import watch
     from archspec.training.keeping import fit
-    from archspec.training.loop import EpochResult
+    from archspec.training.results import EpochResult
 
     if session.ended:
         say("complete", f"the run ended after {plural(session.trainer.progress.epoch, 'epoch')}")
@@ -269,6 +269,8 @@ def _conclude(session: Session, epochs: list[EpochResult]) -> None:
     if best is not None:
         balanced = f", balanced {best.balanced:.1%}" if run.recipe.best_by == "balanced" else ""
         say("best", f"epoch {best.epoch}: validation {best.top1:.1%}{balanced}, loss {best.loss:.3f}")
+    if session.proved:
+        say("frozen", f"{session.proved:,} numbers are what the run began with, to the bit")
     waited, seconds = (sum(getattr(result, name) for result in epochs) for name in ("waited", "seconds"))
     if waited > _MUCH * seconds:
         cure = "more loader processes (--workers)" if run.recipe.cache != "none" else "`--set recipe.cache=disk`"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 import signal
 import time
 import warnings
@@ -18,14 +16,13 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from archspec.data.index import ImageIndex
 from archspec.data.interrupts import uninterrupted
-from archspec.data.randomness import SAMPLE, balanced_order, epoch_order, seed_generator
+from archspec.data.order import Key, Keys
+from archspec.data.randomness import SAMPLE, seed_generator
 from archspec.data.reading import Reading
 from archspec.data.transforms import ByEpoch, Transform
 from archspec.data.watch import Watch
 from archspec.errors import DataError, place_raised
 
-Key = tuple[int, int] | tuple[int, int, int]
-"""An epoch, a position in the index, and, from the second time in the epoch on, how often it came before."""
 MOST_SKIPPED = 0.01
 """The share of images that may be skipped: with more, something else is wrong."""
 WORKER_TIMEOUT = 120.0
@@ -108,39 +105,6 @@ def _collate(samples: list[Sample | Unreadable]) -> Batch:
     return Batch(images, torch.tensor(labels), torch.tensor(positions), unreadable)
 
 
-def batches_in(images: int, batch_size: int, *, shuffle: bool) -> int:
-    """Batches in an epoch: a last one of a single image is left out of training, since BatchNorm cannot use it."""
-    if shuffle and images > 1 and images % batch_size == 1:
-        return images // batch_size
-    return math.ceil(images / batch_size)
-
-
-class _Keys:
-    """The batches of an epoch as lists of keys: a batch sampler whose epoch is set before each pass."""
-
-    def __init__(self, labels: np.ndarray, batch_size: int, *, shuffle: bool, balance: bool, seed: int) -> None:
-        self.labels, self.batch_size, self.shuffle, self.balance, self.seed = labels, batch_size, shuffle, balance, seed
-        self.epoch = self.start = 0
-
-    def __len__(self) -> int:
-        return batches_in(len(self.labels), self.batch_size, shuffle=self.shuffle)
-
-    def __iter__(self) -> Iterator[list[Key]]:
-        order, times = self._order()
-        batches = zip(order.split(self.batch_size), times.split(self.batch_size), strict=True)
-        for positions, before in itertools.islice(batches, self.start, len(self)):
-            pairs = zip(positions.tolist(), before.tolist(), strict=True)
-            yield [(self.epoch, place, time) if time else (self.epoch, place) for place, time in pairs]
-
-    def _order(self) -> tuple[Tensor, Tensor]:
-        """Positions, and how often each came before."""
-        if self.balance:
-            return balanced_order(self.labels, self.seed, self.epoch)
-        count = len(self.labels)
-        order = epoch_order(count, self.seed, self.epoch) if self.shuffle else torch.arange(count)
-        return order, torch.zeros_like(order)
-
-
 def _begin_worker(worker: int) -> None:
     """Ctrl-C goes to every process of the terminal; the main one answers it and ends the workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -181,7 +145,7 @@ class Loader:
         self.waited = 0.0
         """Seconds that the last epoch waited for its batches after the first."""
         self._watch = Watch(workers)
-        self._keys = _Keys(index.labels, batch_size, shuffle=shuffle or balance, balance=balance, seed=seed)
+        self._keys = Keys(index.labels, batch_size, shuffle=shuffle or balance, balance=balance, seed=seed)
         by_epoch = transform if isinstance(transform, ByEpoch) else ByEpoch(((0, transform),))
         self._images = _Images(index, reading, by_epoch, seed, self._watch)
         self._pin_memory = pin_memory

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +17,10 @@ from torch import Tensor, nn
 from archspec.data.arrays import allocate, cache_folder, give_name
 from archspec.data.loader import Batch, Loader
 from archspec.data.store import identify
+from archspec.data.transforms import Entrance
 
 _VERSION = 1
 FEATURES, READABLE = "features.npy", "readable.npy"
-
-Autocast = AbstractContextManager[object]
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,6 @@ class KeptLoader:
 class Part:
     """A part of the prefix, from where the one before it ends up to a cut."""
 
-    cut: str
     module: nn.Module
     shape: tuple[int, ...]
     """Of its output for one image: (C,) or (C, H, W)."""
@@ -89,7 +87,7 @@ class Keeper:
         """What is kept under a key in this process."""
         return self._held.get(key)
 
-    def forget(self, keys: Sequence[tuple[Any, ...]]) -> None:
+    def forget(self, keys: Collection[tuple[Any, ...]]) -> None:
         """Let go of all but these keys."""
         self._held = {key: kept for key, kept in self._held.items() if key in keys}
 
@@ -138,8 +136,8 @@ class Keeper:
 class Runner:
     """How pixels enter a network, and how a part of it runs."""
 
-    enter: Any
-    autocast: Any
+    enter: Entrance
+    autocast: Callable[[], AbstractContextManager[object]]
 
     def apply(self, module: nn.Module, x: Tensor) -> Tensor:
         with torch.no_grad(), self.autocast():

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from archspec.data.mixing import Mixing
 from archspec.errors import place_raised
+from archspec.files import write_bytes
 from archspec.report.batch import batch_pictures, describe_augmentation, describe_mixing
 from archspec.report.sheet import Sheet, draw_sheet
-from archspec.training.files import write_bytes
 from archspec.training.session import Session
 
 FIRST_BATCH = "first-batch.png"

@@ -14,7 +14,7 @@ from archspec.report.course import ASCII, BLOCKS
 from archspec.report.memory import allocated_bytes, resident_bytes, show_bytes
 from archspec.report.pace import show_time
 from archspec.report.so_far import Figures
-from archspec.training.loop import StepResult
+from archspec.training.results import StepResult
 
 _ECHO = 2
 """Columns for the ^C that a terminal writes behind the last line: wrapped, it would move the lines that are erased."""

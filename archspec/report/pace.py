@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from archspec.training.loop import StepResult
+    from archspec.training.results import StepResult
 
 
 class Pace:

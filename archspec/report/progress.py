@@ -17,9 +17,8 @@ from archspec.report.words import plural
 
 if TYPE_CHECKING:
     from archspec.finetuning.solve import HeadResult
-    from archspec.training.features import FeatureResult
-    from archspec.training.loop import EpochResult, StepResult
     from archspec.training.records import EpochMetrics
+    from archspec.training.results import EpochResult, FeatureResult, StepResult
 
 _LIVE, _PLAIN = 0.1, 60.0
 """Seconds between two drawings on a terminal, and between two lines of an epoch elsewhere."""

@@ -10,7 +10,7 @@ from archspec.report.course import Course
 from archspec.report.pace import Pace
 
 if TYPE_CHECKING:
-    from archspec.training.loop import StepResult
+    from archspec.training.results import StepResult
 
 _NEWEST = 0.05
 """The share of the newest step in the smoothed loss."""

@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from archspec.finetuning.solve import HeadResult
 from archspec.report import progress
 from archspec.report.first_batch import FirstBatch
-from archspec.training.features import FeatureResult
-from archspec.training.loop import EpochResult, Result
+from archspec.training.results import EpochResult, FeatureResult, Result
 from archspec.training.session import Session
 from archspec.training.tracking import Trackers
 

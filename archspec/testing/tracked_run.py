@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from archspec.training.evaluation import Evaluation
-from archspec.training.loop import EpochResult, StepResult
+from archspec.training.results import EpochResult, StepResult
 
 EPOCHS, BATCHES, _IMAGES = 4, 5, 8
 

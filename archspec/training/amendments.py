@@ -11,14 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from archspec.data.index import TRAIN, ImageData
+from archspec.data.index import TRAIN, VALIDATION, ImageData
+from archspec.data.preprocessing import Preprocessing
 from archspec.errors import RunError
+from archspec.files import find_folder
 from archspec.plan.planner import plan_network
 from archspec.spec.arch import ArchSpec
 from archspec.training.changes import Difference, differences
 from archspec.training.checkpoint import MANIFEST, optimizer_tensors
 from archspec.training.exchange import current, finish_replacing, replace_files
-from archspec.training.files import find_folder
+from archspec.training.features import place_features
 from archspec.training.loop import Trainer
 from archspec.training.optimization import count_steps, make_optimizer, steps_per_epoch
 from archspec.training.recipe import DataChoice, Recipe
@@ -29,6 +31,11 @@ _ORDER = ("recipe.batch_size", "recipe.accumulate", "recipe.seed", "recipe.class
 """They decide which images a step has: an epoch that had begun begins again."""
 _FIGURES = tuple(f"recipe.{key}" for key in ("crop", "resize", "interpolation", "mean", "std", "background"))
 """With the spec and the validation images, they decide what evaluation measures: older figures compare with nothing."""
+_KEPT = tuple(
+    f"recipe.{key}"
+    for key in ("features", "freeze", "views", "mirror", "half_features", "mixup", "cutmix", "sizes", "head")
+)
+"""They decide whether features of a frozen prefix can be kept, and which."""
 _ANEW = "start a new run with another `--out`"
 
 
@@ -43,6 +50,8 @@ def amend_run(run: Run, spec: ArchSpec, recipe: Recipe, choice: DataChoice, data
     found = [*differences(run, spec, recipe, choice), *_other_images(run, splits)]
     if not found:
         return run
+    if recipe.weights != run.recipe.weights:
+        raise RunError(f"the run '{run.path}' began with other weights", help=f"leave recipe.weights out, or {_ANEW}")
     done = _progress(run)
     if done.step:
         _refuse_other_tensors(run, spec)
@@ -54,11 +63,22 @@ def amend_run(run: Run, spec: ArchSpec, recipe: Recipe, choice: DataChoice, data
         "changes": (*run.info.changes, *changes),
         "steps": steps,
         "seed": recipe.seed,
-        "preprocessing": recipe.preprocessing(spec.input),
+        "preprocessing": _preprocessing(run, spec, recipe),
         "splits": splits,
     }
+    if any(path.startswith(_KEPT) for path, _, _ in found):
+        images = splits[TRAIN].images, splits[VALIDATION].images
+        epochs = math.ceil(steps / steps_per_epoch(recipe, images[0]))
+        update["features"], _ = place_features(recipe, plan_network(spec), epochs, images)
     info = run.info.model_copy(update=update)
     return dataclasses.replace(run, spec=spec, recipe=recipe, data=choice, info=info)
+
+
+def _preprocessing(run: Run, spec: ArchSpec, recipe: Recipe) -> Preprocessing:
+    """The run's own, which a weights file may have given it, but for what the other settings change."""
+    before, now = run.recipe.preprocessing(run.spec.input), recipe.preprocessing(spec.input)
+    changed = {name: value for name, value in now if value != getattr(before, name)}
+    return run.info.preprocessing.model_copy(update=changed)
 
 
 def _other_images(run: Run, splits: Mapping[str, SplitRecord]) -> Iterable[Difference]:

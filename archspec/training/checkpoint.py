@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from archspec.errors import RunError
-from archspec.training.files import before, find_folder, replace_folder, restore_folder, sha256, sync, write_text
+from archspec.files import before, find_folder, replace_folder, restore_folder, sha256, sync, write_text
 from archspec.training.records import Manifest, read_record
 
 MODEL, STATE, MANIFEST = "model.safetensors", "training.safetensors", "manifest.json"

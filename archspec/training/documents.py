@@ -72,6 +72,9 @@ def load_training(
             apply_override(document, override, number)
     settings = read_settings(Recipe, document, plugins)
     choice = choose_data(data, of_data, plugins) if data is not None else _own_data(settings)
+    if settings.weights is not None:  # so that a run finds them from any other folder
+        file = str(Path(settings.weights.file).expanduser().resolve())
+        settings = settings.model_copy(update={"weights": settings.weights.model_copy(update={"file": file})})
     return settings.model_copy(update={"data": None}), choice
 
 

@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from archspec.files import sync_folder, write_text
 from archspec.paths import is_file
-from archspec.training.files import sync_folder, write_text
 
 _NEW = ".new"
 

@@ -21,13 +21,17 @@ from archspec.data.reading import Reduction
 from archspec.data.transforms import Entrance, EvaluationTransform
 from archspec.errors import RunError
 from archspec.finetuning.features import Keeper, KeptLoader, Part, Runner
-from archspec.finetuning.freezing import Freezing
+from archspec.finetuning.freezing import Freezing, freezing_of
 from archspec.finetuning.parts import fold_prefix
 from archspec.network.compile import Network
 from archspec.paths import existing_folder
+from archspec.plan.plan import Plan
 from archspec.spec.dump import to_data
 from archspec.training.evaluation import autocast
+from archspec.training.machine import free_memory
 from archspec.training.recipe import Recipe
+from archspec.training.results import FeatureResult
+from archspec.training.solving import head_to_solve
 
 if TYPE_CHECKING:
     from archspec.training.loop import Trainer
@@ -40,16 +44,6 @@ _BATCH = 64
 """Images that go through the prefix at once, whatever the run's own batches are."""
 _OF_MEMORY, _OF_DISK = 0.25, 0.5
 """The share of what is free that features may take where the recipe leaves it to `auto`."""
-
-
-@dataclass(frozen=True)
-class FeatureResult:
-    """A part of the images went through the frozen prefix."""
-
-    epoch: int
-    images: int
-    """How many so far."""
-    total: int
 
 
 @dataclass(frozen=True)
@@ -137,8 +131,9 @@ class Features:
 
     def fill(self, trainer: Trainer, epoch: int) -> Iterator[FeatureResult]:
         """Compute what an epoch needs and is not there, and with it what later ones will need of the same pixels."""
-        last = self.freezing.phases[-1].stop
-        self.keeper.forget([key for later in range(epoch, last) for key in self.keys(later)])
+        if epoch == self.freezing.phase(epoch).start:
+            last = self.freezing.phases[-1].stop
+            self.keeper.forget({key for later in range(epoch, last) for key in self.keys(later)})
         for key in self.keys(epoch):
             if self.keeper.find(key) is None:
                 yield from self._pass(trainer, epoch, key)
@@ -164,7 +159,7 @@ class Features:
             if self.keeper.find(wanted[cut]) is None:
                 module = fold_prefix(network, cut, memory_format, start)
                 shape = plan.shape(plan.passing(plan.cut(cut))[0])
-                parts[wanted[cut]] = Part(cut, module, shape, _identity(network, plan.cut(cut)))
+                parts[wanted[cut]] = Part(module, shape, _identity(network, plan.cut(cut)))
                 start = cut
         return parts
 
@@ -273,3 +268,19 @@ def choose_place(recipe: Recipe, room: Room, memory_free: int | None) -> tuple[P
     if room.bytes <= _OF_DISK * shutil.disk_usage(existing_folder(cache_folder())).free:
         return "disk", None
     return "none", f"features are not kept: they would take {room.bytes / 1e9:,.1f} GB"
+
+
+def place_features(recipe: Recipe, plan: Plan, epochs: int, images: tuple[int, int]) -> tuple[Place, str | None]:
+    """Where a run of so many epochs keeps features of its training and validation images, and why it does not.
+
+    Raises:
+        RunError: the recipe wants features kept, or a head solved on them, that cannot be.
+
+    """
+    freezing = freezing_of(recipe.freeze, plan, epochs)
+    if recipe.head == "lbfgs":
+        head_to_solve(freezing)
+        if recipe.features == "none":
+            raise RunError("`head: lbfgs` solves on kept features", help="let them be kept: recipe.features=auto")
+    room = room_for(freezing, views_of(recipe), images, half=recipe.half_features)
+    return choose_place(recipe, room, free_memory(torch.device("cpu")))

@@ -11,11 +11,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 from archspec.errors import RunError
+from archspec.files import write_bytes
 from archspec.finetuning.freezing import Freezing
 from archspec.finetuning.treatment import statistics
 from archspec.network.compile import Network
 from archspec.training.checkpoint import frozen_file
-from archspec.training.files import write_bytes
 
 
 def unmoved(freezing: Freezing) -> frozenset[str]:

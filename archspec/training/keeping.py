@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from archspec.files import before
 from archspec.network.compile import Network
 from archspec.training.checkpoint import optimizer_tensors, save_checkpoint
-from archspec.training.files import before
 from archspec.training.frozen import keep_frozen, prove_frozen
-from archspec.training.loop import EpochResult, Result, StepResult, train
+from archspec.training.loop import train
 from archspec.training.records import EpochMetrics, Manifest
+from archspec.training.results import EpochResult, Result, StepResult
 from archspec.training.run import METRICS, SKIPPED, TIMES, create_run, lock_run
 from archspec.training.session import Session
 from archspec.training.switches import plain_faults

@@ -21,12 +21,12 @@ from archspec.data.transforms import Normalize
 from archspec.errors import RunError
 from archspec.finetuning.freezing import Freezing
 from archspec.finetuning.parts import set_training
-from archspec.finetuning.solve import HeadResult
 from archspec.network.compile import Network
-from archspec.training.evaluation import Evaluation, autocast, evaluate
-from archspec.training.features import FeatureResult, Features
+from archspec.training.evaluation import autocast, evaluate
+from archspec.training.features import Features
 from archspec.training.recipe import Recipe
 from archspec.training.records import Progress
+from archspec.training.results import EpochResult, Result, StepResult
 from archspec.training.route import Route, choose_route
 from archspec.training.solving import solve_first_epoch
 
@@ -109,50 +109,6 @@ class Trainer:
         if self.pending:
             self.progress = _count(self.progress, self.pending, self)
             self.pending.clear()
-
-
-@dataclass(frozen=True)
-class StepResult:
-    """One step. The tensors stay on the device: to read them makes the host wait for it."""
-
-    epoch: int
-    step: int
-    batch: int
-    """How many batches of the epoch are done with it."""
-    batches: int
-    images: int
-    lr: float
-    """Of what trains; where groups have different ones, the highest."""
-    loss: Tensor
-    """The step's mean loss, before the update: ()."""
-    correct: Tensor
-    """How many images were classified right: (). A mixed image counts by the class it has most of."""
-    gradient_norm: Tensor
-    """The length of the gradient over all parameters, before it is clipped: ()."""
-    positions: Tensor
-    """Of the images in the training index: (images,)."""
-
-
-@dataclass(frozen=True)
-class EpochResult:
-    """One epoch: means over the training images, and the validation split's figures."""
-
-    epoch: int
-    step: int
-    lr: float
-    train_loss: float
-    train_top1: float
-    validation: Evaluation | None
-    """None for an epoch that the recipe does not evaluate."""
-    seconds: float
-    images_per_second: float
-    waited: float
-    """Seconds in which training waited for images, the first batch left out."""
-    skipped: int
-    """Training images that could not be read."""
-
-
-Result = StepResult | EpochResult | FeatureResult | HeadResult
 
 
 def train(trainer: Trainer) -> Iterator[Result]:

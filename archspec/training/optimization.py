@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
-from archspec.data.loader import batches_in
+from archspec.data.order import batches_in
 from archspec.finetuning.freezing import Freezing
 from archspec.training.recipe import Recipe
 

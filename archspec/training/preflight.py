@@ -99,6 +99,7 @@ def _double(trainer: Trainer) -> Trainer:
         network=network,
         optimizer=make_optimizer(trainer.recipe, network, trainer.freezing),
         features=None,
+        route=None,
         average=None,
         forward=torch.compile(network) if trainer.forward is not None else None,  # torch keeps the code for the run
         scaler=torch.amp.GradScaler(trainer.normalize.device.type, enabled=trainer.scaler.is_enabled()),

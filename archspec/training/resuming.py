@@ -7,10 +7,10 @@ from torch import Tensor
 
 from archspec.data.index import TRAIN, VALIDATION, ImageData
 from archspec.errors import DataError
+from archspec.files import restore_folder
 from archspec.training.amendments import carry_over, keep_amendments, refuse_missing_state
 from archspec.training.checkpoint import STATE, drop_damaged, read_checkpoint, read_frozen, restore_optimizer
-from archspec.training.files import restore_folder
-from archspec.training.frozen import Frozen
+from archspec.training.frozen import Frozen, unmoved
 from archspec.training.loop import Trainer
 from archspec.training.records import Manifest
 from archspec.training.run import Run, lock_run, refuse_other_images
@@ -63,7 +63,7 @@ def resume_session(run: Run, data: ImageData, *, device: torch.device, workers: 
         waiting=manifest.waiting,
         lock=lock,
         notes=notes + given_up,
-        frozen=None if run.info.changes else frozen,  # where settings changed, another part may be frozen now
+        frozen=frozen if frozen and frozen.tensors.keys() == unmoved(trainer.freezing) else None,
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 class Route:
     """What an epoch trains and measures with."""
 
+    cut: str | None
+    """The step behind the frozen prefix; None where nothing is frozen from the input on."""
     train_loader: Loader | KeptLoader
     validation_loader: Loader | KeptLoader
     enter: Entrance
@@ -32,7 +34,7 @@ class Route:
     evaluated: nn.Module
     """What evaluation measures."""
     trained: nn.Module
-    """Which part of the network trains, its modules in their own modes but for those that no policy names."""
+    """The part of the network behind the prefix, or all of it."""
 
     @property
     def kept(self) -> bool:
@@ -43,7 +45,7 @@ class Route:
 class BehindPrefix(nn.Module):
     """A network past its frozen prefix, which is an inference graph."""
 
-    def __init__(self, prefix: Network, tail: Network) -> None:
+    def __init__(self, prefix: Network, tail: nn.Module) -> None:
         super().__init__()
         self.prefix, self.tail = prefix, tail
 
@@ -63,21 +65,25 @@ class BehindPrefix(nn.Module):
 def choose_route(trainer: Trainer, epoch: int) -> Route:
     """The route of an epoch, counted from 0; what is frozen in it needs no gradient from then on.
 
-    Raises:
-        DataError: features cannot be kept.
-
+    While the cut stays, so do its modules, and what torch compiled of them.
     """
     treat(trainer.network, trainer.freezing.phase(epoch).treatments)
-    cut = trainer.freezing.cut(epoch)
+    cut, before = trainer.freezing.cut(epoch), trainer.route
+    kept = trainer.features.loaders(epoch, cut) if trainer.features is not None and cut is not None else None
+    if before is not None and before.cut == cut and before.kept == (kept is not None):
+        return before if kept is None else replace(before, train_loader=kept[0], validation_loader=kept[1])
+    return _new_route(trainer, cut, kept)
+
+
+def _new_route(trainer: Trainer, cut: str | None, kept: tuple[KeptLoader, KeptLoader] | None) -> Route:
     loaders, enter = (trainer.train_loader, trainer.validation_loader), trainer.normalize
     if cut is None:
         forward = trainer.network if trainer.forward is None else trainer.forward  # torch's has no truth value
-        return Route(*loaders, enter, forward, trainer.evaluated, trainer.network)
+        return Route(cut, *loaders, enter, forward, trainer.evaluated, trainer.network)
     tail = tail_of(trainer.network, cut)
     measured = tail if trainer.average is None else tail_of(trainer.evaluated, cut)
-    forward = torch.compile(tail) if trainer.recipe.compile else tail
-    if trainer.features is not None and (kept := trainer.features.loaders(epoch, cut)) is not None:
-        return Route(*kept, trainer.features.enter, forward, measured, tail)
+    run = tail if trainer.forward is None else cast(nn.Module, torch.compile(tail))
+    if trainer.features is not None and kept is not None:
+        return Route(cut, *kept, trainer.features.enter, run, measured, tail)
     prefix = fold_prefix(trainer.network, cut, trainer.normalize.memory_format)
-    behind = BehindPrefix(prefix, tail)
-    return Route(*loaders, enter, behind, BehindPrefix(prefix, measured), behind)
+    return Route(cut, *loaders, enter, BehindPrefix(prefix, run), BehindPrefix(prefix, measured), tail)

@@ -25,6 +25,7 @@ from pydantic import ValidationError
 
 from archspec.data.index import ImageData
 from archspec.errors import DataError, RunError
+from archspec.files import append_line, write_bytes, write_text
 from archspec.paths import is_file, is_folder
 from archspec.plugins import Plugins
 from archspec.spec.arch import ArchSpec
@@ -33,7 +34,6 @@ from archspec.spec.load import load_spec
 from archspec.spec.reader import read_document
 from archspec.spec.settings import read_settings
 from archspec.training.exchange import current
-from archspec.training.files import append_line, write_bytes, write_text
 from archspec.training.recipe import DataChoice, Recipe
 from archspec.training.records import EpochMetrics, RunInfo, SplitRecord, read_record
 

@@ -28,11 +28,10 @@ from archspec.plan.planner import plan_network
 from archspec.plugins import Plugins
 from archspec.spec.arch import ArchSpec
 from archspec.training.device import compute_dtype
-from archspec.training.features import Features, choose_place, features_of, room_for, views_of
+from archspec.training.features import Features, features_of, place_features
 from archspec.training.frozen import Frozen
 from archspec.training.loaders import make_loaders
 from archspec.training.loop import Trainer
-from archspec.training.machine import free_memory
 from archspec.training.optimization import (
     class_weights,
     count_steps,
@@ -45,7 +44,6 @@ from archspec.training.preflight import Forecast, epoch_seconds, rehearse
 from archspec.training.recipe import DataChoice, Recipe
 from archspec.training.records import EpochMetrics
 from archspec.training.run import Run, describe_run
-from archspec.training.solving import head_to_solve
 from archspec.training.switches import use_deterministic
 from archspec.weights.load import apply_weights
 from archspec.weights.plan import WeightsPlan, plan_weights
@@ -160,14 +158,14 @@ def new_session(
     run = Run(out, spec, recipe, choice, info)
     network, weights = begin_network(run)
     run = _with_weights(run, weights)
-    run, notes = _place_features(run, data, network.plan, device)
+    run, notes = _place_features(run, network.plan)
     trainer = make_trainer(run, data, network, device, workers)
     forecast = rehearse(trainer, out, steps=_MEASURED if measure or recipe.seconds else 1, compare=measure)
     if recipe.seconds is not None:
         per_epoch = steps_per_epoch(recipe, images)
         epochs = max(1, int(recipe.seconds / epoch_seconds(trainer, forecast)))
         run = dataclasses.replace(run, info=run.info.model_copy(update={"steps": epochs * per_epoch}))
-        run, notes = _place_features(run, data, network.plan, device)
+        run, notes = _place_features(run, network.plan)
         trainer = make_trainer(run, data, network, device, workers)
     return Session(run, data, trainer, forecast=forecast, notes=notes, weights=weights)
 
@@ -186,18 +184,11 @@ def _with_weights(run: Run, weights: WeightsPlan | None) -> Run:
     return dataclasses.replace(run, info=run.info.model_copy(update=change))
 
 
-def _place_features(run: Run, data: ImageData, plan: Plan, device: torch.device) -> tuple[Run, list[str]]:
+def _place_features(run: Run, plan: Plan) -> tuple[Run, list[str]]:
     """The run, which says where features are kept, and why they are not, if the recipe would have liked it."""
-    recipe, counts = run.recipe, (len(data.splits[TRAIN]), len(data.splits[VALIDATION]))
-    epochs = math.ceil(run.info.steps / steps_per_epoch(recipe, counts[0]))
-    freezing = freezing_of(recipe.freeze, plan, epochs)
-    views = views_of(recipe)
-    room = room_for(freezing, views, counts, half=recipe.half_features)
-    if recipe.head == "lbfgs":
-        head_to_solve(freezing)
-        if recipe.features == "none":
-            raise RunError("`head: lbfgs` solves on kept features", help="let them be kept: recipe.features=auto")
-    place, reason = choose_place(recipe, room, free_memory(torch.device("cpu")))
+    images = run.info.splits[TRAIN].images, run.info.splits[VALIDATION].images
+    epochs = math.ceil(run.info.steps / steps_per_epoch(run.recipe, images[0]))
+    place, reason = place_features(run.recipe, plan, epochs, images)
     placed = dataclasses.replace(run, info=run.info.model_copy(update={"features": place}))
     return placed, [reason] if reason else []
 

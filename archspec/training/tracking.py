@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from archspec.errors import ArchspecError, PluginError, place_raised
 from archspec.offers import Offer, Options
 from archspec.spec.dump import to_data
-from archspec.training.loop import EpochResult, StepResult
+from archspec.training.results import EpochResult, StepResult
 
 if TYPE_CHECKING:
     from archspec.training.session import Session

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import io
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from archspec.errors import WeightsError
+from archspec.files import write_bytes
 from archspec.plan.operations import Conv
 from archspec.plan.plan import Plan
 from archspec.weights.keymaps import foreign_names
@@ -109,19 +110,14 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
         WeightsError: it cannot be written; what was there before is still there.
 
     """
-    beside = path.with_name(f".{path.name}.writing")
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
         if path.suffix == ".safetensors":
-            save_file(whole, beside, dict(metadata))
+            write_bytes(path, save(whole, dict(metadata)))
         else:
-            torch.save(whole, beside)
-        with beside.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        beside.replace(path)
-    except BaseException as error:
-        beside.unlink(missing_ok=True)
-        if not isinstance(error, Exception):
-            raise
+            stream = io.BytesIO()
+            torch.save(whole, stream)
+            write_bytes(path, stream.getvalue())
+    except Exception as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise WeightsError(f"'{path}' cannot be written: {reason}") from error

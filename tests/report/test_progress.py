@@ -15,7 +15,7 @@ from archspec.report import live, memory, progress, so_far
 from archspec.report.course import ASCII, BLOCKS, Course
 from archspec.report.pace import Pace, show_time
 from archspec.training.evaluation import Evaluation
-from archspec.training.loop import EpochResult, StepResult
+from archspec.training.results import EpochResult, StepResult
 
 BATCHES = 40
 COLOUR = re.compile(r"\x1b\[[\d;]*m")

@@ -16,7 +16,7 @@ from archspec.spec.arch import InputSpec
 from archspec.spec.dump import to_yaml
 from archspec.training.documents import choose_data, load_recipe
 from archspec.training.keeping import fit
-from archspec.training.loop import StepResult
+from archspec.training.results import StepResult
 
 KEPT = ("checkpoints/last/model.safetensors", "checkpoints/last/training.safetensors", "metrics.jsonl")
 LIST = "[{type: random-resized-crop, scale: [0.3, 1]}, flip, trivial-augment, {type: random-erasing, probability: 0.5}]"

@@ -10,8 +10,8 @@ from safetensors import safe_open
 
 from archspec.data.preprocessing import Preprocessing
 from archspec.errors import RunError
+from archspec.files import find_folder, restore_folder
 from archspec.training.checkpoint import drop_damaged, optimizer_tensors, read_checkpoint, save_checkpoint
-from archspec.training.files import find_folder, restore_folder
 from archspec.training.keeping import fit
 from archspec.training.records import EpochMetrics, Manifest, Progress
 

@@ -12,7 +12,7 @@ from archspec.finetuning.features import READABLE
 from archspec.training import features as module
 from archspec.training.features import Views, choose_place, room_for
 from archspec.training.keeping import fit
-from archspec.training.loop import EpochResult
+from archspec.training.results import EpochResult
 from archspec.training.resuming import resume_session
 
 UNTIL = "freeze={type: until, stage: stages.1}"

@@ -13,7 +13,7 @@ from archspec.finetuning.parts import fold_prefix, set_training, tail_of, treat
 from archspec.network.compile import compile_network
 from archspec.training.checkpoint import frozen_file, read_checkpoint
 from archspec.training.keeping import fit
-from archspec.training.loop import EpochResult, StepResult
+from archspec.training.results import EpochResult, StepResult
 from archspec.training.resuming import resume_session
 
 GRADUAL = "freeze={type: gradual, every: 1}"
@@ -188,3 +188,29 @@ def test_a_damaged_file_of_frozen_tensors_is_refused(session_of):
     path.unlink()
     with pytest.raises(RunError, match="has no frozen"):
         read_checkpoint(session.run.best)
+
+
+@pytest.mark.parametrize("features", ["none", "memory"])
+def test_what_trains_behind_a_prefix_is_compiled_once_a_phase(session_of, monkeypatch, features):
+    """Compiled anew, each epoch would take minutes; left out, `compile` would do nothing."""
+    compiled = []
+
+    def compile_it(module):
+        calls = []
+        compiled.append(calls)
+        module.register_forward_hook(lambda *_: calls.append(1))
+        return module
+
+    monkeypatch.setattr(torch, "compile", compile_it)
+    settings = ("epochs=3", "batch_size=16", "freeze=head-only", f"features={features}")
+    session = session_of(*settings, "compile=true")
+    compiled.clear()
+    steps = [result for result in fit(session) if isinstance(result, StepResult)]
+    assert len(compiled) == 1
+    assert len(compiled[0]) >= len(steps)
+
+
+def test_the_proof_is_told(train_new, tmp_path):
+    code, said, _ = train_new("--epochs", 1, "--freeze", "head-only", "--out", tmp_path / "run")
+    assert code == 0
+    assert "numbers are what the run began with, to the bit" in said

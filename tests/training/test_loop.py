@@ -15,7 +15,7 @@ import archspec
 from archspec.data.randomness import INIT, SAMPLE, epoch_order, seed_for
 from archspec.errors import RunError
 from archspec.training.keeping import fit
-from archspec.training.loop import EpochResult, StepResult
+from archspec.training.results import EpochResult, StepResult
 from archspec.training.session import logits_network
 
 

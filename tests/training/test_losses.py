@@ -179,7 +179,7 @@ def test_a_loss_is_as_exact_in_half_precision(batch, name):
 @pytest.mark.parametrize("mixing", ["mixup=0", "mixup=0.5"])
 def test_a_network_learns_with_every_loss(session_of, loss, mixing):
     from archspec.training.keeping import fit
-    from archspec.training.loop import EpochResult
+    from archspec.training.results import EpochResult
 
     session = session_of("epochs=6", "batch_size=16", f"loss={loss}", mixing)
     epochs = [result for result in fit(session) if isinstance(result, EpochResult)]

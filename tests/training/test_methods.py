@@ -14,8 +14,9 @@ from archspec.training import loop
 from archspec.training.checkpoint import read_checkpoint
 from archspec.training.evaluation import Evaluation
 from archspec.training.keeping import fit, save
-from archspec.training.loop import EpochResult, StepResult, train_step
+from archspec.training.loop import train_step
 from archspec.training.optimization import class_weights, moving_average
+from archspec.training.results import EpochResult, StepResult
 from archspec.training.run import create_run
 
 WITHOUT_BATCH_NORM = ("defaults.norm={type: group, groups: 4}",)

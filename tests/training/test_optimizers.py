@@ -168,7 +168,7 @@ def test_sgd_survives_a_first_step_that_overflows_float16(recipe):
 
 @pytest.mark.parametrize("name", EVERY)
 def test_a_network_learns_with_the_default_options(session_of, name):
-    from archspec.training.loop import EpochResult
+    from archspec.training.results import EpochResult
 
     text = EVERY[name] if name.startswith("sgd") else EVERY[name].partition(",")[0].rstrip("}") + "}"
     session = session_of("epochs=6", "batch_size=16", f"optimizer={text}")

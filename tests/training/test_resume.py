@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from archspec import files as training_files
 from archspec.cli.app import run as archspec_run
-from archspec.training import files as training_files
 
 KEPT = (
     "checkpoints/last/model.safetensors",

@@ -14,7 +14,7 @@ from archspec.errors import RunError
 from archspec.training import device as devices
 from archspec.training import session as sessions
 from archspec.training.keeping import fit
-from archspec.training.loop import EpochResult
+from archspec.training.results import EpochResult
 from archspec.training.resuming import resume_session
 from archspec.training.run import open_run
 

@@ -15,7 +15,7 @@ from archspec.spec.load import load_spec
 from archspec.spec.settings import default_options
 from archspec.training.documents import choose_data, load_recipe
 from archspec.training.keeping import fit
-from archspec.training.loop import EpochResult, StepResult
+from archspec.training.results import EpochResult, StepResult
 from archspec.training.session import fit_head, new_session
 from archspec.training.tracking import Trackers
 

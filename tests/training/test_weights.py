@@ -1,5 +1,7 @@
 """A run that begins with weights from a file, and a head that is solved."""
 
+import dataclasses
+import itertools
 import json
 
 import numpy as np
@@ -10,6 +12,7 @@ from torch import nn
 
 from archspec.errors import RunError
 from archspec.finetuning.solve import solve_head
+from archspec.training.amendments import amend_run
 from archspec.training.checkpoint import frozen_file
 from archspec.training.keeping import fit
 
@@ -132,3 +135,40 @@ def test_the_file_of_frozen_tensors_is_named_by_its_content(session_of):
     session = session_of("epochs=1", "freeze=head-only")
     list(fit(session))
     assert frozen_file(session.run.path, session.frozen.sha256).is_file()
+
+
+def test_more_epochs_leave_the_files_preprocessing(session_of, recipe):
+    """Such as a crop that a weights file states, and the recipe does not."""
+    session = session_of("epochs=1", "freeze=head-only")
+    list(fit(session))
+    own = session.run.info.preprocessing.model_copy(update={"crop": 0.5, "mean": (0.1, 0.2, 0.3)})
+    run = dataclasses.replace(session.run, info=session.run.info.model_copy(update={"preprocessing": own}))
+    longer = amend_run(run, run.spec, recipe("epochs=2", "freeze=head-only"), run.data, session.data)
+    assert longer.info.preprocessing == own
+    other = amend_run(run, run.spec, recipe("epochs=2", "freeze=head-only", "crop=0.75"), run.data, session.data)
+    assert (other.info.preprocessing.crop, other.info.preprocessing.mean) == (0.75, own.mean)
+
+
+@pytest.mark.parametrize(
+    ("settings", "place"), [(("features=none",), "none"), (("features=disk",), "disk"), (("seed=1",), "memory")]
+)
+def test_other_settings_decide_anew_whether_features_are_kept(session_of, recipe, settings, place):
+    usual = ("epochs=3", "freeze=head-only", "features=memory")
+    session = session_of(*usual)
+    steps = itertools.count(1)
+    list(fit(session, stop=lambda: next(steps) > 3))
+    run = session.run
+    assert amend_run(run, run.spec, recipe(*usual, *settings), run.data, session.data).info.features == place
+
+
+def test_a_run_cannot_go_on_with_other_weights(train_new, train, source, tmp_path):
+    assert train_new("--epochs", 1, "--out", tmp_path / "run")[0] == 0
+    code, said, _ = train("--resume", tmp_path / "run", "--weights", source, "--other-settings")
+    assert code == 1
+    assert "began with other weights" in said
+
+
+def test_a_weights_file_is_found_from_another_folder(train_new, source, tmp_path, monkeypatch):
+    monkeypatch.chdir(source.parent)
+    assert train_new("--epochs", 1, "--weights", source.name, "--out", tmp_path / "run")[0] == 0
+    assert str(source) in (tmp_path / "run" / "recipe.yaml").read_text()

@@ -92,7 +92,7 @@ def test_a_file_that_cannot_be_written_leaves_what_was_there(tmp_path, suffix, m
     def fail(*arguments, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("archspec.weights.convert.os.fsync", fail)
+    monkeypatch.setattr("archspec.files.os.fsync", fail)
     with pytest.raises(WeightsError, match="cannot be written: No space left on device"):
         write_tensors(path, {"a": torch.zeros(3)}, {})
     assert path.read_bytes() == b"before"
