@@ -25,6 +25,8 @@ class FirstBatch(Mixing):
         self._session, self._warn = session, warn
         self._mixing = session.trainer.mixing
         self._seen: tuple[Tensor, Tensor] | None = None
+        self._step = 1
+        self._augmentation = describe_augmentation(session.run.recipe)
         self._path = session.run.path / FIRST_BATCH
         if session.trainer.progress.step == 0 and not self._path.exists():
             session.trainer.mixing = self
@@ -35,9 +37,12 @@ class FirstBatch(Mixing):
         trainer.mixing = self._mixing
         images, targets = self._mixing(images, labels, epoch, number)
         self._seen = images[:_MOST].clone(), targets[:_MOST].clone()
+        self._step = trainer.progress.step + 1
         if trainer.features is not None and trainer.route is not None and trainer.route.kept:
             positions = next(trainer.train_loader.positions(epoch))[:_MOST]  # the images themselves are not at hand
-            self._seen = trainer.normalize(trainer.features.look(epoch, positions)), self._seen[1]
+            pixels = trainer.features.look(epoch, positions)
+            self._seen = trainer.normalize(pixels), self._seen[1][: len(pixels)]
+            self._augmentation = describe_view(*trainer.features.views.at(epoch))
         return images, targets
 
     def save(self) -> None:
@@ -56,8 +61,14 @@ class FirstBatch(Mixing):
         pictures = batch_pictures(images, targets, normalize, run.classes)
         rows = tuple(pictures[first : first + _COLUMNS] for first in range(0, len(pictures), _COLUMNS))
         height, width = run.info.preprocessing.size
-        title = f"{self._session.data.root.name}: what the network saw in step 1, {width}x{height} px"
-        lines = describe_augmentation(run.recipe), describe_mixing(run.recipe)
+        title = f"{self._session.data.root.name}: what the network saw in step {self._step:,}, {width}x{height} px"
+        lines = self._augmentation, describe_mixing(run.recipe)
         stream = io.BytesIO()
         draw_sheet(Sheet(title, lines, (), rows, (width, height))).save(stream, "PNG", compress_level=1)
         return stream.getvalue()
+
+
+def describe_view(draw: int | None, flip: int) -> str:
+    """How images are looked at while features of them are kept."""
+    view = "the middle of each image" if draw is None else f"the augmentation of epoch {draw + 1}"
+    return f"features are kept: {view}{', mirrored' if flip else ''}"

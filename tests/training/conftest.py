@@ -63,3 +63,15 @@ def train(spec_file, photos, capsys):
 def train_new(train, spec_file, photos):
     """The same, for the tiny network and the photos."""
     return lambda *arguments, **options: train(spec_file, "--data", f"imagefolder:{photos}", *arguments, **options)
+
+
+@pytest.fixture
+def cli_run(capsys):
+    """Runs any command in this process: arguments -> exit code, standard output, standard error."""
+
+    def call(*arguments):
+        code = run([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call

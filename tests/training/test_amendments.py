@@ -257,18 +257,6 @@ def test_what_evaluation_does_may_change_and_older_weights_keep_their_own(amend,
     assert json.loads(told)["loss"] == pytest.approx(best.metrics.loss, rel=1e-5)
 
 
-@pytest.fixture
-def cli_run(capsys):
-    from archspec.cli.app import run
-
-    def call(*arguments):
-        code = run([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
-
-
 def test_half_precision_may_begin(amend, run):
     code, said, _ = amend("--epochs", 4, "--set", "recipe.precision=fp16")
     assert code == 0, said

@@ -98,13 +98,19 @@ def assert_whole(run):
     assert json.loads((run / "run.json").read_text())
 
 
+def wait_for_epochs(process, run, count):
+    """Wait until a process has written so many lines of metrics."""
+    metrics = run / "metrics.jsonl"
+    while not (metrics.exists() and len(metrics.read_bytes().splitlines()) >= count):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.003)
+
+
 def test_a_disk_that_fills_up_ends_the_run_plainly_and_nothing_is_lost(disk, settings, start, train, tmp_path):
     place = disk("3m")
     run = place / "run"
-    process, metrics = start(*settings, "--out", run), run / "metrics.jsonl"
-    while not (metrics.exists() and len(metrics.read_bytes().splitlines()) >= 4):
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.003)
+    process = start(*settings, "--out", run)
+    wait_for_epochs(process, run, 4)
     fill(place, lambda: process.poll() is not None)
     told = assert_refused(process, "cannot be written", "No space left on device")
     assert "'" + str(run) in told
@@ -169,10 +175,8 @@ def test_a_run_that_became_read_only_is_refused_as_it_is_and_goes_on_when_it_is_
 ):
     place = disk("3m")
     run = place / "run"
-    process, metrics = start(*settings, "--out", run), run / "metrics.jsonl"
-    while not (metrics.exists() and len(metrics.read_bytes().splitlines()) >= 4):
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.003)
+    process = start(*settings, "--out", run)
+    wait_for_epochs(process, run, 4)
     process.kill()
     process.communicate()
     freeze(place)

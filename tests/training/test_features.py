@@ -230,3 +230,19 @@ def test_what_auto_chose_stays_when_the_run_goes_on(session_of, monkeypatch):
 def test_readable_is_kept_beside_the_features(session_of, cache):
     epochs_of(session_of(*SETTINGS, UNTIL, "features=disk"))
     assert sorted(np.load(path / READABLE).sum() for path in cache.iterdir()) == [21, 63]
+
+
+def test_the_first_batchs_picture_says_which_view_was_kept(session_of, monkeypatch):
+    from archspec.report import first_batch
+    from archspec.report.watch import watch
+
+    sheets, draw = [], first_batch.draw_sheet
+    monkeypatch.setattr(first_batch, "draw_sheet", lambda sheet: (sheets.append(sheet), draw(sheet))[1])
+    settings = ("epochs=2", "batch_size=16", "freeze={type: lp-ft, probe: 1, until: stages.1}", "features=memory")
+    session = session_of(*settings, "mirror=true", "head=lbfgs")
+    with watch(session) as (tell, _):
+        for result in fit(session):
+            tell(result)
+    (sheet,) = sheets
+    assert sheet.subtitles[0] == "features are kept: the middle of each image, mirrored"
+    assert "in step 5," in sheet.title, "the solved head stands for the 4 steps of the first epoch"

@@ -120,18 +120,6 @@ def test_flags_that_would_do_nothing_are_refused(cli_run, spec_file, tmp_path):
     assert cli_run("train", spec_file, "--other-versions")[0] == 2
 
 
-@pytest.fixture
-def cli_run(capsys):
-    from archspec.cli.app import run
-
-    def call(*arguments):
-        code = run([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
-
-
 def test_the_recipes_are_listed_with_their_sources(cli_run, plugins):
     from archspec.training.documents import load_recipe, recipe_names
 
