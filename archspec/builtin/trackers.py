@@ -67,7 +67,8 @@ class TensorBoard:
         speed = {"images_per_second": result.images_per_second}
         self._write("train", {"loss": result.train_loss, "top1": result.train_top1, **speed}, result.step)
         if (found := result.validation) is not None:
-            self._write("validation", {"loss": found.loss, "top1": found.top1, "top5": found.top5}, result.step)
+            figures = {name: getattr(found, name) for name in ("loss", "top1", "top5", "balanced")}
+            self._write("validation", figures, result.step)
         if self._writer is not None:
             self._writer.flush()  # a run that is killed goes on from here
         self._since = time.perf_counter()

@@ -204,15 +204,15 @@ def _resumed(options: TrainOptions, path: str, plugins: Plugins) -> Session:
 def _foretell(session: Session, *, as_json: bool) -> None:
     """Say what the run will be. Nothing is written."""
     from archspec.report.forecast import describe_forecast
-    from archspec.training.preflight import epoch_seconds
+    from archspec.training.forecast import run_seconds
 
     forecast, trainer = session.forecast, session.trainer
     assert forecast is not None, "a new session has a forecast"
     _say(describe_forecast(session, forecast))
     if as_json:
         steps = {"steps": trainer.total_steps, "epochs": trainer.epochs, "steps_per_epoch": trainer.steps_per_epoch}
-        seconds = {"epoch_seconds": epoch_seconds(trainer, forecast)}
-        print_json({"dry_run": True, **steps, **dataclasses.asdict(forecast), **seconds})
+        seconds = {"run_seconds": run_seconds(trainer, forecast.phases)}
+        print_json({"dry_run": True, **steps, **seconds, **dataclasses.asdict(forecast)})
 
 
 def _place(session: Session) -> str:

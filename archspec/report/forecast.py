@@ -9,8 +9,8 @@ from archspec.report.course import BLOCKS
 from archspec.report.introduction import Line
 from archspec.report.pace import show_time
 from archspec.report.words import plural
+from archspec.training.forecast import Forecast, PhaseTime, epoch_seconds, run_seconds
 from archspec.training.loop import Trainer
-from archspec.training.preflight import Forecast, epoch_seconds
 from archspec.training.session import Session
 
 _COLUMNS, _ROWS = 60, 4
@@ -32,12 +32,31 @@ def describe_forecast(session: Session, forecast: Forecast) -> Iterator[Line]:
     free = f" of {forecast.memory_free / 1e9:.1f} GB free" if forecast.memory_free is not None else ""
     yield "memory", f"{forecast.memory / 1e9:.2f} GB{free}, of weights, optimizer, gradients and a batch"
     yield "disk", f"{forecast.disk / 1e9:.2f} GB of {forecast.disk_free / 1e9:.1f} GB free, of checkpoints"
-    epoch = epoch_seconds(trainer, forecast)
-    lasts = f"{show_time(epoch)} an epoch, {show_time(epoch * trainer.epochs)} in all"
-    yield "time", f"{forecast.step_seconds:.3g} s a step, {lasts}, where images are read in time"
-    if forecast.bf16_step_seconds is not None and forecast.bf16_step_seconds < forecast.step_seconds:
-        seconds = f"{forecast.bf16_step_seconds:.3g} s a step in bf16"
-        yield "", f"{seconds}, while nothing else runs here: --set recipe.precision=bf16"
+    yield from _describe_time(trainer, forecast)
+
+
+def _describe_time(trainer: Trainer, forecast: Forecast) -> Iterator[Line]:
+    """Of each phase, where there are several or one keeps features; and of the whole run."""
+    phases = forecast.phases
+    seconds = epoch_seconds(trainer, phases)
+    total = f"{show_time(sum(seconds))} in all, where images are read in time"
+    if len(phases) == 1 and phases[0].prefix_seconds is None:
+        yield "time", f"{phases[0].step_seconds:.3g} s a step, {show_time(seconds[0])} an epoch, {total}"
+    else:
+        stops = [*(phase.start for phase in phases[1:]), trainer.epochs]
+        for number, (phase, stop) in enumerate(zip(phases, stops, strict=True)):
+            yield "" if number else "time", _describe_phase(trainer, phase, stop, sum(seconds[phase.start : stop]))
+        yield "", total
+    if forecast.bf16 is not None and (faster := run_seconds(trainer, forecast.bf16)) < sum(seconds):
+        yield "", f"{show_time(faster)} in all in bf16, while nothing else runs here: --set recipe.precision=bf16"
+
+
+def _describe_phase(trainer: Trainer, phase: PhaseTime, stop: int, seconds: float) -> str:
+    epochs = f"epoch {stop}" if stop - phase.start == 1 else f"epochs {phase.start + 1}-{stop}"
+    passed = trainer.features.images_passed() if trainer.features is not None else {}
+    images = sum(passed.get(epoch, 0) for epoch in range(phase.start, stop))
+    kept = f", of which {show_time((phase.prefix_seconds or 0) * images)} for features of {images:,} images"
+    return f"{epochs}: {show_time(seconds)}{kept if images else ''}; {phase.step_seconds:.3g} s a step"
 
 
 def _describe_groups(trainer: Trainer) -> Iterator[Line]:

@@ -8,7 +8,9 @@ from typing import Any
 from archspec.data.cached import StoredImages
 from archspec.data.store import StorePlan
 from archspec.errors import shorten
+from archspec.finetuning.phases import mean_compute
 from archspec.report.words import human, plural
+from archspec.training.features import room_for
 from archspec.training.loop import Trainer
 from archspec.training.recipe import Recipe
 from archspec.training.records import Change
@@ -35,6 +37,7 @@ def introduce(session: Session, spec_classes: int) -> Iterator[Line]:
     if session.weights is not None:
         yield from _describe_weights(session.weights)
     yield "recipe", describe_recipe(run.recipe, session.trainer)
+    yield from _describe_freezing(session)
     yield from _describe_stores(session.trainer)
     loading = _describe_loading(session.trainer)
     yield "device", f"{session.trainer.normalize.device}, {run.info.threads} threads, {loading}"
@@ -77,6 +80,28 @@ def describe_recipe(recipe: Recipe, trainer: Trainer) -> str:
     if trainer.total_steps % trainer.steps_per_epoch:
         length = plural(trainer.total_steps, "step")
     return f"{length}, {batch}, {method}, seed {recipe.seed}"
+
+
+def _describe_freezing(session: Session) -> Iterator[Line]:
+    """What a policy trains and spares, and what kept features spare and take."""
+    trainer, recipe = session.trainer, session.run.recipe
+    found = trainer.freezing.phases
+    if len(found) == 1 and found[0].frozen == 0 and found[0].scales == (1, 1):
+        return
+    first, last = (", ".join(phase.trains) for phase in (found[0], found[-1]))
+    trains = f"{first} trains" if first == last else f"{first} trains at first, {last} at last"
+    saved = f"; {mean_compute(found):.0%} of the compute of training everything" if mean_compute(found) < 1 else ""
+    yield "freeze", f"{recipe.freeze.offer.name}: {trains}{saved}"
+    if found[0].frozen and recipe.weights is None:
+        yield "", "no weights were given: what is frozen is as it was drawn at random (--weights FILE)"
+    if trainer.features is not None:
+        images = len(trainer.train_loader.index), len(trainer.validation_loader.index)
+        room = room_for(trainer.freezing, trainer.features.views, images, half=recipe.half_features)
+        passes = room.passes * trainer.features.views.flips
+        once = "1 pass of the images" if passes == 1 else f"{passes} passes of the images"
+        where = {"memory": "in memory", "disk": "on disk"}[session.run.info.features]
+        share = f"{mean_compute(found, kept=True):.0%} of the compute"
+        yield "features", f"{share}, after {once} through what is frozen: {room.bytes / 1e6:,.0f} MB, kept {where}"
 
 
 def _describe_stores(trainer: Trainer) -> Iterator[Line]:

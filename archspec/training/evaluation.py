@@ -24,12 +24,12 @@ class Evaluation:
     top1: float
     top5: float
     """Among the best five, or among all where there are fewer classes."""
+    balanced: float
+    """The mean of the recalls of the classes that occur: every class weighs alike."""
     loss: float
     images: int
     skipped: int = 0
     """Images that could not be read, which no figure counts."""
-    balanced: float | None = None
-    """The mean of the recalls of the classes that occur: every class weighs alike. None where they were not counted."""
 
     def record(self) -> dict[str, float | int]:
         return asdict(self)
@@ -80,7 +80,7 @@ def evaluate(network: nn.Module, loader: Batches, enter: Entrance, dtype: torch.
         help = "the network's weights or statistics have run away; a smaller learning rate (--lr) usually mends it"
         raise RunError(f"the loss in evaluation is {loss}", help=help)
     balanced = _balanced(*(torch.cat(column).cpu() for column in zip(*seen, strict=True)))
-    return Evaluation(top1 / images, top5 / images, loss / images, images, len(loader.skipped), balanced)
+    return Evaluation(top1 / images, top5 / images, balanced, loss / images, images, len(loader.skipped))
 
 
 def _balanced(labels: Tensor, right: Tensor) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,7 +32,7 @@ from archspec.training.evaluation import autocast
 from archspec.training.machine import free_memory
 from archspec.training.recipe import Recipe
 from archspec.training.results import FeatureResult
-from archspec.training.solving import head_to_solve
+from archspec.training.solving import solves_head
 
 if TYPE_CHECKING:
     from archspec.training.loop import Trainer
@@ -70,8 +71,9 @@ class Views:
         return tuple(range(self.draws)) or (None,) if self.all_first and epoch == 0 else (self.at(epoch)[0],)
 
 
-def views_of(recipe: Recipe) -> Views:
-    return Views(recipe.views, recipe.mirror, all_first=recipe.head == "lbfgs")
+def views_of(recipe: Recipe, freezing: Freezing) -> Views:
+    """Raises RunError where the head is to be solved, and more than it trains at first."""
+    return Views(recipe.views, recipe.mirror, all_first=solves_head(recipe, freezing))
 
 
 class Features:
@@ -128,6 +130,19 @@ class Features:
             rows += [(features[kept.readable].float(), labels[kept.readable]) for features in kept.features]
         features, truths = zip(*rows, strict=True)
         return self.enter.move(torch.cat(features)), self.enter.move(torch.cat(truths))
+
+    def images_passed(self) -> dict[int, int]:
+        """How many images go through the prefix before each epoch, where nothing is kept yet; 0 is left out."""
+        made: set[Key] = set()
+        passed: Counter[int] = Counter()
+        for epoch in range(self.freezing.phases[-1].stop):
+            for key in self.keys(epoch):
+                if key not in made:
+                    made |= {later for later in self._later(epoch) if (later[0], later[2]) == (key[0], key[2])}
+                    training = key[0] == TRAIN
+                    loader = self.train_loader if training else self.validation_loader
+                    passed[epoch] += len(loader.index) * (self.views.flips if training else 1)
+        return dict(passed)
 
     def fill(self, trainer: Trainer, epoch: int) -> Iterator[FeatureResult]:
         """Compute what an epoch needs and is not there, and with it what later ones will need of the same pixels."""
@@ -201,7 +216,7 @@ def features_of(
     written = {key: value for key, value in to_data(recipe).items() if key in keys}
     settings: dict[str, Any] = {"recipe": written, "preprocessing": preprocessing.model_dump(mode="json")}
     settings |= {"device": enter.device.type, "threads": torch.get_num_threads()}
-    views, keeper = views_of(recipe), Keeper(place, recipe.half_features)
+    views, keeper = views_of(recipe, freezing), Keeper(place, recipe.half_features)
     return Features(freezing, views, keeper, readers, settings, ordered=loaders, enter=enter)
 
 
@@ -239,8 +254,8 @@ def room_for(freezing: Freezing, views: Views, images: tuple[int, int], *, half:
     return Room(sum(numbers.values()) * (2 if half else 4), len(passes), len(epochs))
 
 
-def choose_place(recipe: Recipe, room: Room, memory_free: int | None) -> tuple[Place, str | None]:
-    """Where features are kept, and why they are not, if they are not.
+def choose_place(recipe: Recipe, room: Room, memory_free: int | None, *, solved: bool) -> tuple[Place, str | None]:
+    """Where features are kept, and why they are not, if they are not. `solved` is whether they solve the head, too.
 
     Raises:
         RunError: the recipe wants features kept that it cannot use.
@@ -249,19 +264,19 @@ def choose_place(recipe: Recipe, room: Room, memory_free: int | None) -> tuple[P
     wanted = recipe.features
     reasons = {
         "the recipe mixes images": recipe.mixup > 0 or recipe.cutmix > 0,
-        "its inputs change their size": bool(recipe.sizes),
+        "its views change their size": bool(recipe.sizes) and recipe.views > 0,
         "nothing is frozen from the input on": room.epochs == 0,
     }
     reason = next((reason for reason, holds in reasons.items() if holds), None)
     if wanted == "none":
         return "none", None
     if reason is not None:
-        if wanted != "auto" or recipe.head == "lbfgs":
+        if wanted != "auto":
             raise RunError(f"features cannot be kept: {reason}", help="leave `recipe.features` at none or auto")
         return "none", f"features are not kept: {reason}"
     if wanted != "auto":
         return wanted, None
-    if room.passes >= room.epochs and recipe.head != "lbfgs":
+    if room.passes >= room.epochs and not solved:
         return "none", "features are not kept: each of its views would be used once"
     if memory_free is not None and room.bytes <= _OF_MEMORY * memory_free:
         return "memory", None
@@ -278,9 +293,10 @@ def place_features(recipe: Recipe, plan: Plan, epochs: int, images: tuple[int, i
 
     """
     freezing = freezing_of(recipe.freeze, plan, epochs)
-    if recipe.head == "lbfgs":
-        head_to_solve(freezing)
-        if recipe.features == "none":
-            raise RunError("`head: lbfgs` solves on kept features", help="let them be kept: recipe.features=auto")
-    room = room_for(freezing, views_of(recipe), images, half=recipe.half_features)
-    return choose_place(recipe, room, free_memory(torch.device("cpu")))
+    views = views_of(recipe, freezing)
+    room = room_for(freezing, views, images, half=recipe.half_features)
+    place, reason = choose_place(recipe, room, free_memory(torch.device("cpu")), solved=views.all_first)
+    if recipe.head == "lbfgs" and place == "none":
+        message = f"`head: lbfgs` solves on kept features, and {reason or 'the recipe keeps none'}"
+        raise RunError(message, help="recipe.features=auto keeps them where it can; recipe.head=auto goes on without")
+    return place, reason

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -53,11 +52,10 @@ def make_loaders(
 
 def training_transform(recipe: Recipe, preprocessing: Preprocessing, epochs: int) -> ByEpoch:
     """What training does to an image, in each part of a run of so many epochs."""
-    ends = [math.ceil(part.until * epochs) for part in recipe.sizes]
-    scales = [part.size / min(preprocessing.size) for part in recipe.sizes]
+    shorter = min(preprocessing.size)
     parts = []
-    for first, scale in zip([0, *ends], [*scales, 1.0], strict=True):
-        height, width = (round(side * scale) for side in preprocessing.size)
+    for first, shorter_now in recipe.sides(epochs, shorter):
+        height, width = (round(side * shorter_now / shorter) for side in preprocessing.size)
         smaller = preprocessing.model_copy(update={"size": (height, width)})
         parts.append((first, TrainTransform(smaller, recipe.augmentation)))
     return ByEpoch(tuple(parts))

@@ -84,6 +84,11 @@ class Trainer:
         return self.network if self.average is None else cast(Network, self.average.module)
 
     @property
+    def solves_head(self) -> bool:
+        """Whether the first epoch solves the head, in place of steps."""
+        return self.features is not None and self.features.views.all_first
+
+    @property
     def finished(self) -> bool:
         return self.progress.step >= self.total_steps
 
@@ -124,7 +129,7 @@ def train(trainer: Trainer) -> Iterator[Result]:
         started, images = time.perf_counter(), 0
         if trainer.features is not None:
             yield from trainer.features.fill(trainer, trainer.progress.epoch)
-        if trainer.recipe.head == "lbfgs" and trainer.progress.step == 0:
+        if trainer.solves_head and trainer.progress.step == 0:
             yield solve_first_epoch(trainer)
             images = trainer.progress.images
         for step in train_epoch(trainer):

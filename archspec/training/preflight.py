@@ -11,7 +11,6 @@ import shutil
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,31 +21,14 @@ from archspec.errors import RunError
 from archspec.paths import existing_folder
 from archspec.training.checkpoint import optimizer_tensors
 from archspec.training.evaluation import autocast
+from archspec.training.features import Features
+from archspec.training.forecast import Forecast, PhaseTime
 from archspec.training.loop import Trainer, train_step
 from archspec.training.machine import free_memory
 from archspec.training.optimization import make_optimizer
 from archspec.training.records import Progress
-from archspec.training.route import choose_route
+from archspec.training.route import BehindPrefix
 from archspec.training.switches import plain_faults
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """What a run will take."""
-
-    step_seconds: float
-    """Of one update of the weights, images already read; the median of those measured."""
-    image_seconds: float
-    """To evaluate one image."""
-    memory: int
-    """Bytes of weights, gradients, the optimizer, and of what the backward pass needs of a batch."""
-    memory_free: int | None
-    """None where the system does not tell."""
-    disk: int
-    """Bytes of the checkpoints: the best, the last, the one before, and one that is being written."""
-    disk_free: int
-    bf16_step_seconds: float | None = None
-    """Of a step in bf16, on a CPU that was built for it and trains in float32 because nothing else is said."""
 
 
 def rehearse(trainer: Trainer, folder: Path, steps: int = 1, *, compare: bool = False) -> Forecast:
@@ -65,15 +47,16 @@ def rehearse(trainer: Trainer, folder: Path, steps: int = 1, *, compare: bool = 
     double = _double(trainer)
     try:
         with plain_faults():
-            seconds = [_time_step(double, batch) for _ in range(steps)]
-            image_seconds = _time_evaluation(double, batch)
-            in_bf16 = _time_bf16(trainer, batch, steps) if compare and _may_be_faster_in_bf16(trainer) else None
+            phases = _time_phases(double, batch, steps, trainer.features)
+            in_bf16 = None
+            if compare and _may_be_faster_in_bf16(trainer):
+                with_bf16 = _double(dataclasses.replace(trainer, dtype=torch.bfloat16))
+                in_bf16 = _time_phases(with_bf16, batch, steps, trainer.features)
     except torch.OutOfMemoryError as error:
         raise _no_memory(trainer, f"the device has too little memory for a batch of {len(batch.labels)}") from error
     forecast = Forecast(
-        step_seconds=statistics.median(seconds[1:] or seconds),
-        bf16_step_seconds=in_bf16,
-        image_seconds=image_seconds,
+        phases=phases,
+        bf16=in_bf16,
         memory=_memory(trainer),
         memory_free=free_memory(trainer.normalize.device),
         disk=_disk(double, trainer),
@@ -83,12 +66,6 @@ def rehearse(trainer: Trainer, folder: Path, steps: int = 1, *, compare: bool = 
         message = f"checkpoints need {forecast.disk / 1e6:,.0f} MB in '{folder}', where {forecast.disk_free / 1e6:,.0f}"
         raise RunError(f"{message} MB are free", help="make room, or name another place with `--out`")
     return forecast
-
-
-def epoch_seconds(trainer: Trainer, forecast: Forecast) -> float:
-    """Seconds of an epoch, with its share of the evaluations."""
-    evaluation = forecast.image_seconds * len(trainer.validation_loader.index) / trainer.recipe.evaluate_every
-    return forecast.step_seconds * trainer.steps_per_epoch + evaluation
 
 
 def _double(trainer: Trainer) -> Trainer:
@@ -108,14 +85,47 @@ def _double(trainer: Trainer) -> Trainer:
     )
 
 
+def _time_phases(double: Trainer, batch: Batch, steps: int, features: Features | None) -> tuple[PhaseTime, ...]:
+    """What each phase takes: its prefix where that is kept, its steps behind it, and evaluation."""
+    found = []
+    for phase in double.freezing.phases:
+        double.progress = Progress(epoch=phase.start)
+        double.begin_epoch()
+        entering, prefix_seconds = batch, None
+        if features is not None and double.freezing.cut(phase.start) is not None:
+            entering, prefix_seconds = _go_behind(double, batch, features)
+        seconds = [_time_step(double, entering) for _ in range(steps)]
+        step_seconds = statistics.median(seconds[1:] or seconds)
+        found.append(PhaseTime(phase.start, step_seconds, _time_evaluation(double, entering), prefix_seconds))
+    return tuple(found)
+
+
+def _go_behind(double: Trainer, batch: Batch, features: Features) -> tuple[Batch, float]:
+    """The batch as the features that are kept of it, where the route then begins; and a prefix's seconds an image."""
+    route = double.route
+    assert route is not None, "an epoch has begun"
+    assert isinstance(route.forward, BehindPrefix), "a phase with a frozen prefix has it in its route"
+    assert isinstance(route.evaluated, BehindPrefix), "and measures behind it"
+    images = features.look(double.progress.epoch, batch.positions)  # they may be of another size than the batch
+    for _ in range(2):  # the first pass prepares what later ones use
+        began = time.perf_counter()
+        with torch.no_grad(), autocast(route.enter.device, double.dtype):
+            kept = route.forward.prefix(features.pixels(images)).float().cpu()
+        seconds = time.perf_counter() - began
+    forward, evaluated = route.forward.tail, route.evaluated.tail
+    double.route = dataclasses.replace(route, enter=features.enter, forward=forward, evaluated=evaluated)
+    return dataclasses.replace(batch, images=kept), seconds / len(batch.labels)
+
+
 def _time_step(double: Trainer, batch: Batch) -> float:
     """Seconds of a step; of the batches that it adds up, one is measured."""
-    double.begin_epoch()
+    before = double.progress
     began = time.perf_counter()
     double.pending.append(train_step(double, [batch]))
     double.settle()  # which waits for the device, and refuses a loss that is not finite
-    double.progress = Progress()
-    return (time.perf_counter() - began) * double.recipe.accumulate
+    seconds = (time.perf_counter() - began) * double.recipe.accumulate
+    double.progress = before
+    return seconds
 
 
 def _may_be_faster_in_bf16(trainer: Trainer) -> bool:
@@ -125,17 +135,14 @@ def _may_be_faster_in_bf16(trainer: Trainer) -> bool:
     return on_cpu and bool(capabilities().get("amx_bf16"))
 
 
-def _time_bf16(trainer: Trainer, batch: Batch, steps: int) -> float:
-    double = _double(dataclasses.replace(trainer, dtype=torch.bfloat16))
-    seconds = [_time_step(double, batch) for _ in range(steps)]
-    return statistics.median(seconds[1:] or seconds)
-
-
 def _time_evaluation(double: Trainer, batch: Batch) -> float:
-    network = choose_route(double, double.progress.epoch).evaluated.eval()
+    """Seconds of an image."""
+    route = double.route
+    assert route is not None, "an epoch has begun"
+    network = route.evaluated.eval()
     began = time.perf_counter()
-    with torch.inference_mode(), autocast(double.normalize.device, double.dtype):
-        network(double.normalize(batch.images)).float().cpu()
+    with torch.inference_mode(), autocast(route.enter.device, double.dtype):
+        network(route.enter(batch.images)).float().cpu()
     return (time.perf_counter() - began) / len(batch.labels)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -13,6 +14,9 @@ from archspec.spec.arch import InputSpec
 from archspec.weights.settings import WeightsSettings
 
 Channels = Annotated[tuple[float, ...], Field(min_length=1, max_length=4)]
+
+
+MOST_EPOCHS = 100_000
 
 
 class SizePart(Settings):
@@ -40,7 +44,7 @@ class Recipe(Settings):
 
     document_keys: ClassVar[tuple[str, ...]] = ("extends",)
 
-    epochs: Annotated[int, Field(ge=1, le=100_000)] = 30
+    epochs: Annotated[int, Field(ge=1, le=MOST_EPOCHS)] = 30
     """Passes over the training images."""
     steps: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
     """Updates of the weights, in place of `epochs`. The last epoch ends at the last of them."""
@@ -72,9 +76,10 @@ class Recipe(Settings):
     """While features are kept, every other epoch sees the images mirrored."""
     half_features: bool = False
     """Keep features in float16: half the room, and rounded."""
-    head: Literal["steps", "lbfgs"] = "steps"
+    head: Literal["steps", "lbfgs", "auto"] = "steps"
     """How the head learns while it alone trains: by steps, as the rest; or `lbfgs`: in the first epoch it is solved on
-    the kept features of all views at once, its L2 penalty chosen on the validation images."""
+    the kept features of all views at once, its L2 penalty chosen on the validation images. `auto` is `lbfgs` where the
+    head alone trains at first and features are kept, and `steps` elsewhere."""
     augmentation: Augmentation
     """What training does to an image: a preset, or transforms in a row."""
     mixup: Annotated[float, Field(ge=0, le=100)] = 0.0
@@ -148,6 +153,11 @@ class Recipe(Settings):
     def seconds(self) -> float | None:
         """The time budget in seconds."""
         return float(self.time[:-1]) * {"s": 1, "m": 60, "h": 3600}[self.time[-1]] if self.time else None
+
+    def sides(self, epochs: int, full: int) -> list[tuple[int, int]]:
+        """The epochs of a run at which the input's shorter side changes, and what it then is: `full` at last."""
+        ends = [math.ceil(part.until * epochs) for part in self.sizes]
+        return list(zip([0, *ends], [*(part.size for part in self.sizes), full], strict=True))
 
     def preprocessing(self, input: InputSpec) -> Preprocessing:
         """What evaluation does to images for a network with this input.

@@ -29,6 +29,7 @@ from archspec.plugins import Plugins
 from archspec.spec.arch import ArchSpec
 from archspec.training.device import compute_dtype
 from archspec.training.features import Features, features_of, place_features
+from archspec.training.forecast import Forecast, epochs_within
 from archspec.training.frozen import Frozen
 from archspec.training.loaders import make_loaders
 from archspec.training.loop import Trainer
@@ -40,7 +41,7 @@ from archspec.training.optimization import (
     moving_average,
     steps_per_epoch,
 )
-from archspec.training.preflight import Forecast, epoch_seconds, rehearse
+from archspec.training.preflight import rehearse
 from archspec.training.recipe import DataChoice, Recipe
 from archspec.training.records import EpochMetrics
 from archspec.training.run import Run, describe_run
@@ -163,7 +164,7 @@ def new_session(
     forecast = rehearse(trainer, out, steps=_MEASURED if measure or recipe.seconds else 1, compare=measure)
     if recipe.seconds is not None:
         per_epoch = steps_per_epoch(recipe, images)
-        epochs = max(1, int(recipe.seconds / epoch_seconds(trainer, forecast)))
+        epochs = epochs_within(recipe.seconds, trainer, forecast.phases)
         run = dataclasses.replace(run, info=run.info.model_copy(update={"steps": epochs * per_epoch}))
         run, notes = _place_features(run, network.plan)
         trainer = make_trainer(run, data, network, device, workers)

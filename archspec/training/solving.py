@@ -14,28 +14,45 @@ from archspec.finetuning.solve import HeadResult, solve_head
 from archspec.plan.branches import Dropout
 from archspec.plan.operations import Linear
 from archspec.plan.plan import Step
+from archspec.training.recipe import Recipe
 from archspec.training.records import Progress
 
 if TYPE_CHECKING:
     from archspec.training.loop import Trainer
 
 
+def solves_head(recipe: Recipe, freezing: Freezing) -> bool:
+    """Whether a run that keeps features begins with a solved head.
+
+    Raises:
+        RunError: the recipe wants that, and more than a linear layer trains in the first epoch.
+
+    """
+    if recipe.head == "lbfgs":
+        head_to_solve(freezing)
+    return recipe.head == "lbfgs" or (recipe.head == "auto" and _linear_alone(freezing) is not None)
+
+
 def head_to_solve(freezing: Freezing) -> Step:
     """The linear layer that alone trains in the first epoch.
 
     Raises:
-        RunError: more than that trains, or it does so for longer than an epoch.
+        RunError: more than that trains.
 
     """
-    first = freezing.phases[0]
-    tail = [step for step in freezing.plan.steps[first.prefix.steps :] if step.name != "softmax"]
+    linear = _linear_alone(freezing)
+    if linear is None:
+        message = "`head: lbfgs` solves a linear layer behind a frozen network, and more than that trains in epoch 1"
+        raise RunError(message, help="freeze the rest at first: head-only, lp-ft, gradual")
+    return linear
+
+
+def _linear_alone(freezing: Freezing) -> Step | None:
+    """The step behind the frozen prefix of the first epoch, if it is a linear layer, and none but dropout beside it."""
+    tail = [step for step in freezing.plan.steps[freezing.phases[0].prefix.steps :] if step.name != "softmax"]
     linear = [step for step in tail if isinstance(step.operation, Linear)]
     if len(linear) != 1 or any(not isinstance(step.operation, Linear | Dropout) for step in tail):
-        message = "`head: lbfgs` solves a linear layer behind a frozen network, and more than that trains in epoch 1"
-        raise RunError(message, help="freeze the rest at first: head-only, lp-ft with probe: 1, gradual with every: 1")
-    if first.stop != 1:
-        message = f"`head: lbfgs` solves the head in one epoch, and it alone trains in {first.stop}"
-        raise RunError(message, help="give that phase one epoch: --epochs 1 with head-only, probe: 1 with lp-ft")
+        return None
     return linear[0]
 
 
@@ -43,8 +60,8 @@ def solve_first_epoch(trainer: Trainer) -> HeadResult:
     """Solve the head, and count the epoch's steps as done."""
     trainer.begin_epoch()
     features, cut = trainer.features, trainer.freezing.cut(0)
-    assert features is not None, "a session with `head: lbfgs` keeps features"
-    assert cut is not None, "a session with `head: lbfgs` has a frozen prefix"
+    assert features is not None, "a session that solves its head keeps features"
+    assert cut is not None, "a session that solves its head has a frozen prefix"
     linear = cast(nn.Linear, trainer.network.get_submodule(head_to_solve(trainer.freezing).name))
     train, validation = features.matrix(TRAIN, cut), features.matrix(VALIDATION, cut)
     result = solve_head(linear, train, validation, trainer.loss)

@@ -69,7 +69,7 @@ def step(epoch=1, batch=1, loss=2.0, correct=4, batches=BATCHES):
 
 
 def epoch(number=1, skipped=0):
-    found = Evaluation(0.5, 1.0, 1.25, 100, skipped)
+    found = Evaluation(0.5, 1.0, 0.5, 1.25, 100, skipped)
     return EpochResult(number, number * BATCHES, 0.001, 1.5, 0.625, found, 2.0, 1234.5, 0.0, skipped)
 
 

@@ -202,11 +202,11 @@ def test_auto_takes_what_has_room(session_of, recipe, monkeypatch):
     size = math.prod(freezing.phase(0).prefix.output)
     assert room.bytes == 4 * size * (63 + 21)
     settings = recipe(*SETTINGS, UNTIL, "features=auto")
-    assert choose_place(settings, room, 4 * room.bytes) == ("memory", None)
-    assert choose_place(settings, room, 4 * room.bytes - 4)[0] == "disk"
+    assert choose_place(settings, room, 4 * room.bytes, solved=False) == ("memory", None)
+    assert choose_place(settings, room, 4 * room.bytes - 4, solved=False)[0] == "disk"
     full = type("Usage", (), {"free": 0})
     monkeypatch.setattr(module.shutil, "disk_usage", lambda path: full)
-    place, reason = choose_place(settings, room, 0)
+    place, reason = choose_place(settings, room, 0, solved=False)
     assert place == "none"
     assert "they would take 0.0 GB" in reason
 
@@ -222,7 +222,7 @@ def test_what_auto_chose_stays_when_the_run_goes_on(session_of, monkeypatch):
     assert session.run.info.features == "memory"
     steps = itertools.count()
     list(fit(session, stop=lambda: next(steps) > 3))
-    monkeypatch.setattr(module, "choose_place", lambda *_: ("none", None))
+    monkeypatch.setattr(module, "choose_place", lambda *_, **__: ("none", None))
     again = resume_session(session.run, session.data, device=torch.device("cpu"), workers=0)
     assert again.trainer.features is not None
 

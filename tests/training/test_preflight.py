@@ -7,8 +7,9 @@ import torch
 
 from archspec.errors import RunError
 from archspec.training import machine, preflight
+from archspec.training.forecast import Forecast, PhaseTime, epoch_seconds, epochs_within, run_seconds
 from archspec.training.keeping import fit
-from archspec.training.preflight import epoch_seconds, rehearse
+from archspec.training.preflight import rehearse
 
 
 def test_a_rehearsal_leaves_the_trainer_as_it_was(session_of, tmp_path):
@@ -71,13 +72,74 @@ def test_a_time_budget_becomes_whole_epochs_and_is_kept(session_of, monkeypatch)
     """0.5 s a step, 4 steps and 21 images at 0.1 s: 4.1 s an epoch, of which 14 fit into a minute."""
     from archspec.training import session as module
 
-    told = preflight.Forecast(0.5, 0.1, 1, None, 1, 10)
+    told = Forecast((PhaseTime(0, 0.5, 0.1),), 1, None, 1, 10)
     monkeypatch.setattr(module, "rehearse", lambda *arguments, **options: told)
     session = session_of("time=1m", "batch_size=16")
-    assert epoch_seconds(session.trainer, told) == pytest.approx(4.1)
+    assert epoch_seconds(session.trainer, told.phases)[0] == pytest.approx(4.1)
     assert session.trainer.total_steps == session.run.info.steps == 56
     assert session.trainer.epochs == 14
     assert session.trainer.schedule(55) < 0.01
+
+
+def test_each_phase_and_each_pass_counts(session_of):
+    """63 training images and 21 for validation, 4 steps an epoch; the head alone for 2 epochs, then all for 3.
+
+    With the mirror, 2 * 63 + 21 images go through the prefix before the first epoch: the mirror comes of the same pass.
+    """
+    settings = ("epochs=5", "batch_size=16", "freeze={type: lp-ft, probe: 2}", "features=memory", "mirror=true")
+    trainer = session_of(*settings).trainer
+    phases = (PhaseTime(0, 0.01, 0.001, prefix_seconds=0.02), PhaseTime(2, 0.5, 0.1))
+    probed, tuned = 4 * 0.01 + 21 * 0.001, 4 * 0.5 + 21 * 0.1
+    features = (2 * 63 + 21) * 0.02
+    assert trainer.features.images_passed() == {0: 2 * 63 + 21}
+    assert run_seconds(trainer, phases) == pytest.approx(features + 2 * probed + 3 * tuned)
+    assert epochs_within(features + 2 * probed + 7.5 * tuned, trainer, phases) == 9
+    assert epochs_within(0.1, trainer, phases) == 1
+
+
+def test_epochs_of_other_sizes_count_by_their_pixels(session_of):
+    """Two of four epochs at half the side: a quarter of the time, which was measured, and then four times that."""
+    trainer = session_of("epochs=4", "batch_size=16", "sizes=[{until: 0.5, size: 8}]").trainer
+    phases = (PhaseTime(0, 0.5, 0.0),)
+    assert trainer.network.plan.input == (3, 16, 16)
+    assert epoch_seconds(trainer, phases) == pytest.approx([2, 2, 8, 8])
+    assert epochs_within(39, trainer, phases) == 7  # 4 epochs of 2 s and 3 of 8 s are 32 s; 4 and 4 are 40 s
+
+
+def test_the_passes_foretold_are_the_passes_made(session_of):
+    settings = ("epochs=7", "freeze={type: gradual, every: 2}", "features=memory", "views=3", "mirror=true")
+    session = session_of(*settings)
+    foretold = session.trainer.features.images_passed()
+    made = {}
+    read = session.trainer.features.keeper.fill
+
+    def fill(reader, draw, parts, settings, flips, runner):
+        epoch = session.trainer.progress.epoch
+        made[epoch] = made.get(epoch, 0) + len(reader.index) * flips
+        yield from read(reader, draw, parts, settings, flips, runner)
+
+    session.trainer.features.keeper.fill = fill
+    list(fit(session))
+    assert made == foretold
+
+
+def test_every_phase_is_rehearsed(session_of, monkeypatch):
+    """What trains later needs more memory than what trains first, and is tried before the run too."""
+    trained = []
+    step = preflight.train_step
+
+    def tried(double, batches):
+        trained.append(sum(parameter.requires_grad for parameter in double.network.parameters()))
+        return step(double, batches)
+
+    monkeypatch.setattr(preflight, "train_step", tried)
+    forecast = session_of("epochs=3", "freeze={type: lp-ft, probe: 1}", "features=memory", "mirror=true").forecast
+    assert trained[0] == 2
+    assert trained[1] == max(trained) > 10
+    probe, tuning = forecast.phases
+    assert (probe.start, tuning.start) == (0, 1)
+    assert probe.prefix_seconds > 0
+    assert tuning.prefix_seconds is None
 
 
 def test_a_dry_run_tells_and_writes_nothing(cli_run, spec_file, photos, tmp_path):
@@ -87,21 +149,25 @@ def test_a_dry_run_tells_and_writes_nothing(cli_run, spec_file, photos, tmp_path
     assert code == 0, said
     document = json.loads(told)
     assert (document["steps"], document["epochs"], document["steps_per_epoch"]) == (28, 7, 4)
-    assert document["step_seconds"] > 0
+    (phase,) = document["phases"]
+    assert phase["step_seconds"] > 0
+    assert document["run_seconds"] == pytest.approx(7 * (4 * phase["step_seconds"] + 21 * phase["image_seconds"]))
     assert "steps     28: 7 epochs of 4 steps; evaluation of 21 images after each epoch" in said
     assert "weight decay 0.05" in said
     assert "█" in said
     assert not out.exists()
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(0.25, True), (0.75, False)])
+@pytest.mark.parametrize(("seconds", "told"), [(25, True), (75, False)])
 def test_a_dry_run_tells_of_bf16_where_it_was_faster(session_of, seconds, told):
     from archspec.report.forecast import describe_forecast
 
     session = session_of("epochs=1")
-    forecast = preflight.Forecast(0.5, 0.1, 1, None, 1, 10, seconds)
+    steps = session.trainer.total_steps
+    forecast = Forecast((PhaseTime(0, 50, 0),), 1, None, 1, 10, bf16=(PhaseTime(0, seconds, 0),))
     said = [text for _, text in describe_forecast(session, forecast) if "bf16" in text]
-    assert said == (["0.25 s a step in bf16, while nothing else runs here: --set recipe.precision=bf16"] * told)
+    in_all = {2: "0:50"}[steps]
+    assert said == [f"{in_all} in all in bf16, while nothing else runs here: --set recipe.precision=bf16"] * told
 
 
 @pytest.mark.parametrize(("has", "precision", "timed"), [(True, "auto", 1), (False, "auto", 0), (True, "float32", 0)])
@@ -112,7 +178,7 @@ def test_bf16_is_timed_where_the_cpu_is_built_for_it(session_of, monkeypatch, tm
     monkeypatch.setattr(preflight, "_time_step", lambda double, batch: dtypes.append(double.dtype) or 1.0)
     forecast = rehearse(trainer, tmp_path / "run", compare=True)
     assert dtypes.count(torch.bfloat16) == timed
-    assert (forecast.bf16_step_seconds == 1.0) is bool(timed)
+    assert (forecast.bf16 is not None) is bool(timed)
 
 
 def test_flags_that_would_do_nothing_are_refused(cli_run, spec_file, tmp_path):
@@ -131,6 +197,7 @@ def test_the_recipes_are_listed_with_their_sources(cli_run, plugins):
         "default",
         "quick",
         "small-data",
+        "finetune",
         "cifar",
         "imagenet-torchvision",
         "imagenet-a1",
@@ -140,7 +207,7 @@ def test_the_recipes_are_listed_with_their_sources(cli_run, plugins):
     for name, row in rows.items():
         assert row["summary"]
         if name not in ("default", "quick"):
-            assert ("Measured" if name == "small-data" else "Published") in row["summary"]
+            assert ("Measured" if name in ("small-data", "finetune") else "Published") in row["summary"]
         assert row["recipe"]["epochs"] == load_recipe(name, (), plugins).epochs
 
 

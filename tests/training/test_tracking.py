@@ -222,7 +222,7 @@ def test_tensorboard_shows_what_the_run_measured(train_new, tmp_path, scalars):
         "validation/loss": "loss",
         "validation/top1": "top1",
     }
-    for tag, name in {**names, "validation/top5": "top5"}.items():
+    for tag, name in {**names, "validation/top5": "top5", "validation/balanced": "balanced"}.items():
         assert points[tag] == pytest.approx({epoch["step"]: epoch[name] for epoch in epochs})
     for tag in ("step/loss", "step/top1", "step/lr", "step/images_per_second"):
         assert list(points[tag]) == [3, 4, 6, 8]
