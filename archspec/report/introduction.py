@@ -10,7 +10,7 @@ from archspec.data.store import StorePlan
 from archspec.errors import shorten
 from archspec.finetuning.phases import mean_compute
 from archspec.report.words import human, plural
-from archspec.training.features import room_for
+from archspec.training.features import Features, room_for
 from archspec.training.loop import Trainer
 from archspec.training.recipe import Recipe
 from archspec.training.records import Change
@@ -84,7 +84,7 @@ def describe_recipe(recipe: Recipe, trainer: Trainer) -> str:
 
 def _describe_freezing(session: Session) -> Iterator[Line]:
     """What a policy trains and spares, and what kept features spare and take."""
-    trainer, recipe = session.trainer, session.run.recipe
+    trainer, recipe, place = session.trainer, session.run.recipe, session.run.info.features
     found = trainer.freezing.phases
     if len(found) == 1 and found[0].frozen == 0 and found[0].scales == (1, 1):
         return
@@ -95,13 +95,22 @@ def _describe_freezing(session: Session) -> Iterator[Line]:
     if found[0].frozen and recipe.weights is None:
         yield "", "no weights were given: what is frozen is as it was drawn at random (--weights FILE)"
     if trainer.features is not None:
-        images = len(trainer.train_loader.index), len(trainer.validation_loader.index)
-        room = room_for(trainer.freezing, trainer.features.views, images, half=recipe.half_features)
-        passes = room.passes * trainer.features.views.flips
-        once = "1 pass of the images" if passes == 1 else f"{passes} passes of the images"
-        where = {"memory": "in memory", "disk": "on disk"}[session.run.info.features]
-        share = f"{mean_compute(found, kept=True):.0%} of the compute"
-        yield "features", f"{share}, after {once} through what is frozen: {room.bytes / 1e6:,.0f} MB, kept {where}"
+        yield from _describe_features(trainer, trainer.features, {"memory": "in memory", "disk": "on disk"}[place])
+
+
+def _describe_features(trainer: Trainer, features: Features, where: str) -> Iterator[Line]:
+    """What kept features spare, what they take, and what training then sees."""
+    found, views = trainer.freezing.phases, features.views
+    images = len(trainer.train_loader.index), len(trainer.validation_loader.index)
+    room = room_for(trainer.freezing, views, images, half=trainer.recipe.half_features)
+    passes = room.passes * views.flips
+    once = "1 pass of the images" if passes == 1 else f"{passes} passes of the images"
+    share = f"{mean_compute(found, kept=True):.0%} of the compute"
+    yield "features", f"{share}, after {once} through what is frozen: {room.bytes / 1e6:,.0f} MB, kept {where}"
+    seen = f"the augmentation of {plural(views.draws, 'epoch')}, in turn" if views.draws else "the middle of each image"
+    mirrored = ", mirrored in every other epoch" if views.mirror else ""
+    solved = "; the head is solved in epoch 1" if views.all_first else ""
+    yield "", f"epochs that train from them see {seen}{mirrored}{solved}"
 
 
 def _describe_stores(trainer: Trainer) -> Iterator[Line]:

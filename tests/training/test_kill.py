@@ -79,3 +79,29 @@ def progress(run):
         return (run / "checkpoints" / "last" / "manifest.json").stat().st_mtime_ns
     except OSError:
         return None
+
+
+def test_kills_while_features_are_kept_leave_none_in_use(spec_file, tmp_path):
+    draw = random.Random(0)
+    settings = [str(spec_file), "--data", "fake", "--set", "data.images=3000", "--workers", "0", "--epochs", "2"]
+    settings += ["--freeze", "until:stages.1", "--set", "recipe.features=disk", "--set", "recipe.mirror=true"]
+    command = [sys.executable, "-m", "archspec", "train", *settings]
+    caches = {name: tmp_path / f"cache-{name}" for name in ("whole", "run")}
+    whole, run = ({**os.environ, "OMP_NUM_THREADS": "1", "ARCHSPEC_CACHE": str(path)} for path in caches.values())
+    subprocess.run([*command, "--out", str(tmp_path / "whole")], env=whole, check=True)
+    features = caches["run"] / "features"
+    for _ in range(4):
+        with subprocess.Popen(
+            [*command, "--out", str(tmp_path / "run")], env=run, stderr=subprocess.PIPE, start_new_session=True
+        ) as process:
+            while process.poll() is None and not list(features.glob(f"*.{process.pid}.*")):
+                time.sleep(0.002)
+            time.sleep(draw.random() * 0.2)
+            assert process.poll() is None, "it is killed while it fills"
+            os.killpg(process.pid, signal.SIGKILL)
+        assert not [path for path in features.iterdir() if not path.name.endswith(".filling")]
+        subprocess.run(["rm", "-rf", str(tmp_path / "run")], check=True)
+    subprocess.run([*command, "--out", str(tmp_path / "run")], env=run, check=True)
+    for name in KEPT:
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    assert not list(features.glob("*.filling")), "what the dead left is taken away"

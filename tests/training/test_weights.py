@@ -68,6 +68,21 @@ def test_how_tensors_are_taken_can_be_set_beside_the_file(train_new, source, tmp
     assert "head: reset" in (tmp_path / "run" / "recipe.yaml").read_text()
 
 
+def test_a_file_of_other_names_trains_by_order(train_new, session_of, source, tmp_path):
+    """The same tensors under names of their own: the run is the one that the house's names give."""
+    modules, renamed, tensors = {}, {}, load_file(source)
+    for name in session_of("epochs=1", out="order").trainer.network.state_dict():
+        module, _, leaf = name.rpartition(".")
+        renamed[f"{modules.setdefault(module, f'part{len(modules)}')}.{leaf}"] = tensors[name]
+    torch.save(renamed, tmp_path / "other.pth")
+    for file, match in ((source, "names"), (tmp_path / "other.pth", "order")):
+        arguments = ("--epochs", 1, "--weights", file, "--set", f"recipe.weights.match={match}")
+        code, said, _ = train_new(*arguments, "--set", "recipe.weights.head=reset", "--out", tmp_path / match)
+        assert code == 0, said
+    one, other = (tmp_path / match / "checkpoints/last/model.safetensors" for match in ("names", "order"))
+    assert one.read_bytes() == other.read_bytes()
+
+
 def test_a_policy_that_nobody_offers_is_told_at_its_place(train_new, tmp_path):
     code, said, _ = train_new("--epochs", 1, "--freeze", "head-onyl", "--out", tmp_path / "run")
     assert code == 1
