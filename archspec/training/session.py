@@ -45,6 +45,7 @@ from archspec.training.preflight import rehearse
 from archspec.training.recipe import DataChoice, Recipe
 from archspec.training.records import EpochMetrics
 from archspec.training.run import Run, describe_run
+from archspec.training.solving import solves_head
 from archspec.training.switches import use_deterministic
 from archspec.weights.load import apply_weights
 from archspec.weights.plan import WeightsPlan, plan_weights
@@ -186,12 +187,21 @@ def _with_weights(run: Run, weights: WeightsPlan | None) -> Run:
 
 
 def _place_features(run: Run, plan: Plan) -> tuple[Run, list[str]]:
-    """The run, which says where features are kept, and why they are not, if the recipe would have liked it."""
+    """The run, which says where features are kept, and why they are not, if the recipe would have liked it.
+
+    A run of nothing but a head that is solved has one epoch: steps would only leave the solution.
+    """
     images = run.info.splits[TRAIN].images, run.info.splits[VALIDATION].images
-    epochs = math.ceil(run.info.steps / steps_per_epoch(run.recipe, images[0]))
+    per_epoch = steps_per_epoch(run.recipe, images[0])
+    epochs = math.ceil(run.info.steps / per_epoch)
     place, reason = place_features(run.recipe, plan, epochs, images)
-    placed = dataclasses.replace(run, info=run.info.model_copy(update={"features": place}))
-    return placed, [reason] if reason else []
+    change: dict[str, Any] = {"features": place}
+    notes = [reason] if reason else []
+    freezing = freezing_of(run.recipe.freeze, plan, epochs)
+    if place != "none" and epochs > 1 and len(freezing.phases) == 1 and solves_head(run.recipe, freezing):
+        change["steps"] = per_epoch
+        notes.append(f"the head alone trains, and is solved: 1 epoch, in place of {epochs}")
+    return dataclasses.replace(run, info=run.info.model_copy(update=change)), notes
 
 
 def make_trainer(run: Run, data: ImageData, network: Network, device: torch.device, workers: int | None) -> Trainer:

@@ -133,11 +133,29 @@ def test_a_solved_head_is_the_first_epoch(session_of):
 
 
 def test_later_epochs_of_the_head_go_on_from_its_solution(session_of):
-    session = session_of("epochs=3", "freeze=head-only", "features=memory", "head=lbfgs", "optimizer.lr=1e-9")
+    freeze = "freeze={type: lp-ft, probe: 2}"
+    session = session_of("epochs=3", freeze, "features=memory", "head=lbfgs", "optimizer.lr=1e-9")
     list(fit(session))
-    first, *later = session.run.metrics()
+    first, second, third = session.run.metrics()
     assert first.train_top1 > 0.8
-    assert [epoch.loss for epoch in later] == pytest.approx([first.loss] * 2, abs=1e-5)
+    assert (second.step, third.step) == (2 * first.step, 3 * first.step)
+    assert second.loss == pytest.approx(first.loss, abs=1e-5)
+
+
+@pytest.mark.parametrize(("head", "epochs"), [("auto", 1), ("lbfgs", 1), ("steps", 3)])
+def test_a_run_of_nothing_but_a_solved_head_is_one_epoch(session_of, head, epochs):
+    session = session_of("epochs=3", "freeze=head-only", "features=memory", f"head={head}")
+    assert any("1 epoch, in place of 3" in note for note in session.notes) is (epochs == 1)
+    list(fit(session))
+    assert len(session.run.metrics()) == session.trainer.epochs == epochs
+    assert session.ended
+
+
+def test_auto_takes_steps_where_more_than_the_head_trains_or_nothing_is_kept(session_of):
+    until = session_of("epochs=2", "freeze={type: until, stage: stages.1}", "features=memory", "head=auto").trainer
+    mixed = session_of("epochs=2", "freeze=head-only", "mixup=0.2", "features=auto", "head=auto", out="mixed").trainer
+    assert not until.solves_head
+    assert not mixed.solves_head
 
 
 @pytest.mark.parametrize(
