@@ -50,7 +50,7 @@ def test_an_unknown_recipe_is_an_error_that_guesses(plugins, tmp_path):
     assert caught.value.render() == "error: there is no recipe 'quik'\n  help: did you mean 'quick'?"
     with pytest.raises(ArchspecError, match=r"there is no recipe '.*absent\.yaml'") as caught:
         load_recipe(str(tmp_path / "absent.yaml"), (), plugins)
-    assert caught.value.help.startswith("known recipes: cifar, default, imagenet-a1")
+    assert caught.value.help.startswith("known recipes: cifar, default, finetune, imagenet-a1")
 
 
 @pytest.mark.parametrize(
