@@ -82,8 +82,8 @@ def run_archspec(options: argparse.Namespace, clock: Clock) -> Iterator[Epoch]:
         for result in fit(session):
             if isinstance(result, EpochResult) and result.validation is not None:
                 seconds, validation = clock.read(), result.validation.top1
-                measure = lambda: evaluate(trainer.evaluated, test, trainer.normalize, trainer.dtype).top1  # noqa: E731
-                yield {"seconds": seconds, "validation": validation, "test": clock.stand(measure)}
+                found = clock.stand(lambda: evaluate(trainer.evaluated, test, trainer.normalize, trainer.dtype).top1)
+                yield {"seconds": seconds, "validation": validation, "test": found}
         test.close()
 
 

@@ -43,20 +43,24 @@ def _describe_time(trainer: Trainer, forecast: Forecast) -> Iterator[Line]:
     if len(phases) == 1 and phases[0].prefix_seconds is None:
         yield "time", f"{phases[0].step_seconds:.3g} s a step, {show_time(seconds[0])} an epoch, {total}"
     else:
+        passed = trainer.features.images_passed() if trainer.features is not None else {}
         stops = [*(phase.start for phase in phases[1:]), trainer.epochs]
         for number, (phase, stop) in enumerate(zip(phases, stops, strict=True)):
-            yield "" if number else "time", _describe_phase(trainer, phase, stop, sum(seconds[phase.start : stop]))
+            images = sum(passed.get(epoch, 0) for epoch in range(phase.start, stop))
+            solved = trainer.solves_head and stop == 1
+            told = _describe_phase(phase, stop, sum(seconds[phase.start : stop]), images, solved=solved)
+            yield "" if number else "time", told
         yield "", total
     if forecast.bf16 is not None and (faster := run_seconds(trainer, forecast.bf16)) < sum(seconds):
         yield "", f"{show_time(faster)} in all in bf16, while nothing else runs here: --set recipe.precision=bf16"
 
 
-def _describe_phase(trainer: Trainer, phase: PhaseTime, stop: int, seconds: float) -> str:
+def _describe_phase(phase: PhaseTime, stop: int, seconds: float, images: int, *, solved: bool) -> str:
+    """`images` go through the frozen prefix in it."""
     epochs = f"epoch {stop}" if stop - phase.start == 1 else f"epochs {phase.start + 1}-{stop}"
-    passed = trainer.features.images_passed() if trainer.features is not None else {}
-    images = sum(passed.get(epoch, 0) for epoch in range(phase.start, stop))
     kept = f", of which {show_time((phase.prefix_seconds or 0) * images)} for features of {images:,} images"
-    return f"{epochs}: {show_time(seconds)}{kept if images else ''}; {phase.step_seconds:.3g} s a step"
+    steps = "the head is solved" if solved else f"{phase.step_seconds:.3g} s a step"
+    return f"{epochs}: {show_time(seconds)}{kept if images else ''}; {steps}"
 
 
 def _describe_groups(trainer: Trainer) -> Iterator[Line]:

@@ -10,8 +10,9 @@ from archspec.data.store import StorePlan
 from archspec.errors import shorten
 from archspec.finetuning.phases import mean_compute
 from archspec.report.words import human, plural
-from archspec.training.features import Features, room_for
+from archspec.training.features import Features
 from archspec.training.loop import Trainer
+from archspec.training.placing import room_for
 from archspec.training.recipe import Recipe
 from archspec.training.records import Change
 from archspec.training.session import Session
@@ -95,7 +96,7 @@ def _describe_freezing(session: Session) -> Iterator[Line]:
     if found[0].frozen and recipe.weights is None:
         yield "", "no weights were given: what is frozen is as it was drawn at random (--weights FILE)"
     if trainer.features is not None:
-        yield from _describe_features(trainer, trainer.features, {"memory": "in memory", "disk": "on disk"}[place])
+        yield from _describe_features(trainer, trainer.features, "in memory" if place == "memory" else "on disk")
 
 
 def _describe_features(trainer: Trainer, features: Features, where: str) -> Iterator[Line]:
@@ -103,10 +104,9 @@ def _describe_features(trainer: Trainer, features: Features, where: str) -> Iter
     found, views = trainer.freezing.phases, features.views
     images = len(trainer.train_loader.index), len(trainer.validation_loader.index)
     room = room_for(trainer.freezing, views, images, half=trainer.recipe.half_features)
-    passes = room.passes * views.flips
-    once = "1 pass of the images" if passes == 1 else f"{passes} passes of the images"
-    share = f"{mean_compute(found, kept=True):.0%} of the compute"
-    yield "features", f"{share}, after {once} through what is frozen: {room.bytes / 1e6:,.0f} MB, kept {where}"
+    passed = sum(features.images_passed().values())
+    share = f"{mean_compute(found, kept=True):.0%} of the compute, and {passed:,} images once through what is frozen"
+    yield "features", f"{share}: {room.bytes / 1e6:,.0f} MB, kept {where}"
     seen = f"the augmentation of {plural(views.draws, 'epoch')}, in turn" if views.draws else "the middle of each image"
     mirrored = ", mirrored in every other epoch" if views.mirror else ""
     solved = "; the head is solved in epoch 1" if views.all_first else ""

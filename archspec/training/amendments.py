@@ -15,14 +15,15 @@ from archspec.data.index import TRAIN, VALIDATION, ImageData
 from archspec.data.preprocessing import Preprocessing
 from archspec.errors import RunError
 from archspec.files import find_folder
+from archspec.finetuning.freezing import freezing_of
 from archspec.plan.planner import plan_network
 from archspec.spec.arch import ArchSpec
 from archspec.training.changes import Difference, differences
 from archspec.training.checkpoint import MANIFEST, optimizer_tensors
 from archspec.training.exchange import current, finish_replacing, replace_files
-from archspec.training.features import place_features
 from archspec.training.loop import Trainer
 from archspec.training.optimization import count_steps, make_optimizer, steps_per_epoch
+from archspec.training.placing import place_features
 from archspec.training.recipe import DataChoice, Recipe
 from archspec.training.records import Change, Manifest, Progress, RunInfo, SplitRecord, read_record
 from archspec.training.run import Run, documents, record_splits
@@ -69,7 +70,8 @@ def amend_run(run: Run, spec: ArchSpec, recipe: Recipe, choice: DataChoice, data
     if any(path.startswith(_KEPT) for path, _, _ in found):
         images = splits[TRAIN].images, splits[VALIDATION].images
         epochs = math.ceil(steps / steps_per_epoch(recipe, images[0]))
-        update["features"], _ = place_features(recipe, plan_network(spec), epochs, images)
+        freezing = freezing_of(recipe.freeze, plan_network(spec), epochs)
+        update["features"], _ = place_features(recipe, freezing, images)
     info = run.info.model_copy(update=update)
     return dataclasses.replace(run, spec=spec, recipe=recipe, data=choice, info=info)
 

@@ -46,8 +46,8 @@ class Forecast:
 def epoch_seconds(trainer: Trainer, phases: Sequence[PhaseTime], epochs: int | None = None) -> list[float]:
     """Seconds of each epoch, with its share of the evaluations and the passes that keep features.
 
-    Phases are measured at the size of the first epoch's images; others count by their pixels. `epochs` is the trainer's
-    own where nothing is said.
+    Phases are measured at the size of the first epoch's images; others count by their pixels. An epoch that solves the
+    head has no steps, and what that takes does not count. `epochs` is the trainer's own where nothing is said.
     """
     epochs, recipe = epochs or trainer.epochs, trainer.recipe
     passed = trainer.features.images_passed() if trainer.features is not None else {}
@@ -59,8 +59,9 @@ def epoch_seconds(trainer: Trainer, phases: Sequence[PhaseTime], epochs: int | N
         side = next(side for start, side in reversed(sides) if start <= epoch)
         kept = phase.prefix_seconds is not None
         step = phase.step_seconds * (1 if kept else (side / sides[0][1]) ** 2)
+        steps = 0 if trainer.solves_head and epoch == 0 else trainer.steps_per_epoch
         passes = (phase.prefix_seconds or 0) * passed.get(epoch, 0)
-        seconds.append(step * trainer.steps_per_epoch + phase.image_seconds * evaluation + passes)
+        seconds.append(step * steps + phase.image_seconds * evaluation + passes)
     return seconds
 
 

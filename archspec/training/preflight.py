@@ -43,7 +43,10 @@ def rehearse(trainer: Trainer, folder: Path, steps: int = 1, *, compare: bool = 
 
     """
     batch = trainer.train_loader.read(0)
-    _refuse_memory(trainer)
+    memory, memory_free = _memory(trainer), free_memory(trainer.normalize.device)  # before the copy takes some
+    if memory_free is not None and memory > memory_free:
+        what = f"a batch of {trainer.recipe.batch_size} needs {memory / 1e9:.1f} GB of memory"
+        raise _no_memory(trainer, f"{what}, and {memory_free / 1e9:.1f} GB are free")
     double = _double(trainer)
     try:
         with plain_faults():
@@ -57,8 +60,8 @@ def rehearse(trainer: Trainer, folder: Path, steps: int = 1, *, compare: bool = 
     forecast = Forecast(
         phases=phases,
         bf16=in_bf16,
-        memory=_memory(trainer),
-        memory_free=free_memory(trainer.normalize.device),
+        memory=memory,
+        memory_free=memory_free,
         disk=_disk(double, trainer),
         disk_free=shutil.disk_usage(existing_folder(folder)).free,
     )
@@ -152,13 +155,6 @@ def _memory(trainer: Trainer) -> int:
     of_weights: int = 4 * plan.parameters * (4 + (trainer.average is not None))
     activations = plan.activation_memory * recipe.batch_size
     return of_weights + (activations if trainer.dtype is None else activations // 2)
-
-
-def _refuse_memory(trainer: Trainer) -> None:
-    needed, free = _memory(trainer), free_memory(trainer.normalize.device)
-    if free is not None and needed > free:
-        what = f"a batch of {trainer.recipe.batch_size} needs {needed / 1e9:.1f} GB of memory"
-        raise _no_memory(trainer, f"{what}, and {free / 1e9:.1f} GB are free")
 
 
 def _no_memory(trainer: Trainer, message: str) -> RunError:

@@ -28,7 +28,7 @@ from archspec.plan.planner import plan_network
 from archspec.plugins import Plugins
 from archspec.spec.arch import ArchSpec
 from archspec.training.device import compute_dtype
-from archspec.training.features import Features, features_of, place_features
+from archspec.training.features import Features, features_of
 from archspec.training.forecast import Forecast, epochs_within
 from archspec.training.frozen import Frozen
 from archspec.training.loaders import make_loaders
@@ -41,6 +41,7 @@ from archspec.training.optimization import (
     moving_average,
     steps_per_epoch,
 )
+from archspec.training.placing import place_features
 from archspec.training.preflight import rehearse
 from archspec.training.recipe import DataChoice, Recipe
 from archspec.training.records import EpochMetrics
@@ -194,10 +195,10 @@ def _place_features(run: Run, plan: Plan) -> tuple[Run, list[str]]:
     images = run.info.splits[TRAIN].images, run.info.splits[VALIDATION].images
     per_epoch = steps_per_epoch(run.recipe, images[0])
     epochs = math.ceil(run.info.steps / per_epoch)
-    place, reason = place_features(run.recipe, plan, epochs, images)
+    freezing = freezing_of(run.recipe.freeze, plan, epochs)
+    place, reason = place_features(run.recipe, freezing, images)
     change: dict[str, Any] = {"features": place}
     notes = [reason] if reason else []
-    freezing = freezing_of(run.recipe.freeze, plan, epochs)
     if place != "none" and epochs > 1 and len(freezing.phases) == 1 and solves_head(run.recipe, freezing):
         change["steps"] = per_epoch
         notes.append(f"the head alone trains, and is solved: 1 epoch, in place of {epochs}")

@@ -25,30 +25,20 @@ def solves_head(recipe: Recipe, freezing: Freezing) -> bool:
     """Whether a run that keeps features begins with a solved head.
 
     Raises:
-        RunError: the recipe wants that, and more than a linear layer trains in the first epoch.
+        RunError: the recipe insists on it, and more than a linear layer trains in the first epoch.
 
     """
-    if recipe.head == "lbfgs":
-        head_to_solve(freezing)
-    return recipe.head == "lbfgs" or (recipe.head == "auto" and _linear_alone(freezing) is not None)
-
-
-def head_to_solve(freezing: Freezing) -> Step:
-    """The linear layer that alone trains in the first epoch.
-
-    Raises:
-        RunError: more than that trains.
-
-    """
-    linear = _linear_alone(freezing)
-    if linear is None:
+    if recipe.head == "steps":
+        return False
+    found = head_to_solve(freezing) is not None
+    if recipe.head == "lbfgs" and not found:
         message = "`head: lbfgs` solves a linear layer behind a frozen network, and more than that trains in epoch 1"
         raise RunError(message, help="freeze the rest at first: head-only, lp-ft, gradual")
-    return linear
+    return found
 
 
-def _linear_alone(freezing: Freezing) -> Step | None:
-    """The step behind the frozen prefix of the first epoch, if it is a linear layer, and none but dropout beside it."""
+def head_to_solve(freezing: Freezing) -> Step | None:
+    """The linear layer that alone trains in the first epoch, but for dropout beside it; None where more does."""
     tail = [step for step in freezing.plan.steps[freezing.phases[0].prefix.steps :] if step.name != "softmax"]
     linear = [step for step in tail if isinstance(step.operation, Linear)]
     if len(linear) != 1 or any(not isinstance(step.operation, Linear | Dropout) for step in tail):
@@ -59,10 +49,11 @@ def _linear_alone(freezing: Freezing) -> Step | None:
 def solve_first_epoch(trainer: Trainer) -> HeadResult:
     """Solve the head, and count the epoch's steps as done."""
     trainer.begin_epoch()
-    features, cut = trainer.features, trainer.freezing.cut(0)
+    features, cut, step = trainer.features, trainer.freezing.cut(0), head_to_solve(trainer.freezing)
     assert features is not None, "a session that solves its head keeps features"
     assert cut is not None, "a session that solves its head has a frozen prefix"
-    linear = cast(nn.Linear, trainer.network.get_submodule(head_to_solve(trainer.freezing).name))
+    assert step is not None, "a session that solves its head has one"
+    linear = cast(nn.Linear, trainer.network.get_submodule(step.name))
     train, validation = features.matrix(TRAIN, cut), features.matrix(VALIDATION, cut)
     result = solve_head(linear, train, validation, trainer.loss)
     with torch.no_grad():

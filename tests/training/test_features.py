@@ -10,8 +10,9 @@ import torch
 from archspec.errors import RunError
 from archspec.finetuning.features import READABLE
 from archspec.training import features as module
-from archspec.training.features import Views, choose_place, room_for
+from archspec.training import placing
 from archspec.training.keeping import fit
+from archspec.training.placing import Views, choose_place, room_for
 from archspec.training.results import EpochResult
 from archspec.training.resuming import resume_session
 
@@ -205,7 +206,7 @@ def test_auto_takes_what_has_room(session_of, recipe, monkeypatch):
     assert choose_place(settings, room, 4 * room.bytes, solved=False) == ("memory", None)
     assert choose_place(settings, room, 4 * room.bytes - 4, solved=False)[0] == "disk"
     full = type("Usage", (), {"free": 0})
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: full)
+    monkeypatch.setattr(placing.shutil, "disk_usage", lambda path: full)
     place, reason = choose_place(settings, room, 0, solved=False)
     assert place == "none"
     assert "they would take 0.0 GB" in reason
@@ -222,7 +223,7 @@ def test_what_auto_chose_stays_when_the_run_goes_on(session_of, monkeypatch):
     assert session.run.info.features == "memory"
     steps = itertools.count()
     list(fit(session, stop=lambda: next(steps) > 3))
-    monkeypatch.setattr(module, "choose_place", lambda *_, **__: ("none", None))
+    monkeypatch.setattr(placing, "choose_place", lambda *_, **__: ("none", None))
     again = resume_session(session.run, session.data, device=torch.device("cpu"), workers=0)
     assert again.trainer.features is not None
 

@@ -16,7 +16,7 @@ def test_a_policy_and_kept_features_say_what_they_spare(session_of):
     head, rest = session.trainer.freezing.phases
     numbers = 2 * 63 + 21  # mirrored, and for validation; of pooled features and of maps
     megabytes = 4 * numbers * sum(phase.prefix.output[0] * _area(phase.prefix.output) for phase in (head, rest)) / 1e6
-    assert f"after 2 passes of the images through what is frozen: {megabytes:,.0f} MB, kept in memory" in features
+    assert f"and {numbers} images once through what is frozen: {megabytes:,.0f} MB, kept in memory" in features
     share = (head.compute_kept + rest.compute_kept) / 2
     assert features.startswith(f"features {share:.0%} of the compute")
 

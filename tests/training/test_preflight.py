@@ -97,6 +97,22 @@ def test_each_phase_and_each_pass_counts(session_of):
     assert epochs_within(0.1, trainer, phases) == 1
 
 
+def test_a_solved_epoch_has_no_steps(session_of):
+    settings = ("epochs=3", "batch_size=16", "freeze={type: lp-ft, probe: 1}", "features=memory")
+    phases = (PhaseTime(0, 0.01, 0.001, prefix_seconds=0.02), PhaseTime(1, 0.5, 0.1))
+    passed, measured = (63 + 21) * 0.02, 21 * 0.001
+    for head, steps in (("steps", 4 * 0.01), ("auto", 0)):
+        trainer = session_of(*settings, f"head={head}", out=head).trainer
+        assert epoch_seconds(trainer, phases) == pytest.approx([passed + steps + measured, 4.1, 4.1])
+
+
+def test_what_is_free_is_told_as_it_was_compared(session_of, monkeypatch):
+    """The rehearsal's own copy takes some of it."""
+    free = iter([1_000_000_000, 10])
+    monkeypatch.setattr(preflight, "free_memory", lambda device: next(free))
+    assert session_of("epochs=1").forecast.memory_free == 1_000_000_000
+
+
 def test_epochs_of_other_sizes_count_by_their_pixels(session_of):
     """Two of four epochs at half the side: a quarter of the time, which was measured, and then four times that."""
     trainer = session_of("epochs=4", "batch_size=16", "sizes=[{until: 0.5, size: 8}]").trainer

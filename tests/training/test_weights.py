@@ -151,6 +151,14 @@ def test_a_run_of_nothing_but_a_solved_head_is_one_epoch(session_of, head, epoch
     assert session.ended
 
 
+def test_a_solved_run_goes_on_by_steps_where_it_is_told_to(train_new, train, source, tmp_path):
+    settings = ("--set", "recipe.features=memory", "--set", "recipe.head=auto", "--freeze", "head-only")
+    assert train_new("--epochs", 3, "--weights", source, *settings, "--out", tmp_path / "run")[0] == 0
+    code, said, found = train("--resume", tmp_path / "run", "--epochs", 2, "--other-settings")
+    assert code == 0, said
+    assert found["epochs"] == 2
+
+
 def test_auto_takes_steps_where_more_than_the_head_trains_or_nothing_is_kept(session_of):
     until = session_of("epochs=2", "freeze={type: until, stage: stages.1}", "features=memory", "head=auto").trainer
     mixed = session_of("epochs=2", "freeze=head-only", "mixup=0.2", "features=auto", "head=auto", out="mixed").trainer
