@@ -247,3 +247,11 @@ def test_the_first_batchs_picture_says_which_view_was_kept(session_of, monkeypat
     (sheet,) = sheets
     assert sheet.subtitles[0] == "features are kept: the middle of each image, mirrored"
     assert "in step 5," in sheet.title, "the solved head stands for the 4 steps of the first epoch"
+
+
+def test_the_middle_of_an_image_is_kept_whatever_training_grows_through(session_of):
+    sizes = "sizes=[{until: 0.5, size: 8}]"
+    trainer = session_of(*SETTINGS, UNTIL, sizes, "features=memory").trainer
+    assert trainer.features.look(0, torch.arange(3)).shape == (3, 3, 16, 16)
+    with pytest.raises(RunError, match="its views change their size"):
+        session_of(*SETTINGS, UNTIL, sizes, "views=2", "features=memory", out="views")

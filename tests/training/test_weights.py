@@ -37,6 +37,7 @@ def test_the_run_begins_with_the_files_tensors_and_a_head_of_its_own(train_new, 
     assert code == 0, said
     assert "100.0% of what it should fill" in said
     assert "reset: head.linear.weight, head.linear.bias" in said
+    assert "drawn at random" not in said
     (kept,) = out.glob("frozen-*.safetensors")
     tensors, frozen = load_file(source), load_file(kept)
     assert set(tensors) - set(frozen) == {"head.linear.weight", "head.linear.bias"}
