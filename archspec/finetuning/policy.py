@@ -37,7 +37,7 @@ def make_policy(options: Options, plan: Plan, epochs: int) -> Policy:
 def _ask(offer: Offer[Any], options: Options, plan: Plan) -> Policy:
     try:
         policy = offer.make(options, plan)
-    except ImpossibleFreezing:
+    except (ImpossibleFreezing, PluginError):
         raise
     except Exception as error:
         raise _broken(offer, error) from error
@@ -50,6 +50,8 @@ def _ask(offer: Offer[Any], options: Options, plan: Plan) -> Policy:
 def _treatments(policy: Policy, epoch: int, offer: Offer[Any]) -> Treatments:
     try:
         return policy(epoch)
+    except PluginError:
+        raise
     except Exception as error:
         raise _broken(offer, error) from error
 
