@@ -46,7 +46,7 @@ _HOMES = {
     "Operation": "archspec.plan.operations",
     "Options": "archspec.offers",
     "Plan": "archspec.plan.plan",
-    "Plugins": "archspec.plugins",
+    "Plugins": "archspec.plugins.manager",
     "Reduction": "archspec.data.reading",
     "ResidualBlockOptions": "archspec.spec.parts",
     "Settings": "archspec.offers",

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 import rich_click as click
+from click.exceptions import Exit
 
 from archspec import __version__
 from archspec.cli.output import fail
@@ -64,7 +65,7 @@ class _LazyGroup(click.RichGroup):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (ArchspecError, click.ClickException, click.exceptions.Exit, click.Abort):
+        except (ArchspecError, click.ClickException, Exit, click.Abort):
             raise
         except (Exception, SystemExit) as error:
             if isinstance(error, SystemExit) and ctx.invoked_subcommand not in _COMMANDS:

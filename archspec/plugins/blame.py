@@ -7,14 +7,29 @@ import io
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 from archspec.errors import ArchspecError, PluginError, Refusal, place_raised
+from archspec.offers import Offer
 from archspec.plugins.plugin import Plugin
 
 _CALLED_LATER = ("schedules", "losses", "freezing_policies")
 """What their `make` returns is a plain function, which a run calls."""
+
+
+_RAW: ContextVar[bool] = ContextVar("raw", default=False)
+
+
+@contextlib.contextmanager
+def faults_as_they_are() -> Iterator[None]:
+    """A context in which the functions of offers are called as they are: a test kit has its own words for a fault."""
+    token = _RAW.set(True)
+    try:
+        yield
+    finally:
+        _RAW.reset(token)
 
 
 @dataclass(frozen=True)
@@ -31,6 +46,8 @@ class Blamed:
     kind: str = ""
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        if _RAW.get():
+            return self.function(*arguments, **keywords)
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 made = self.function(*arguments, **keywords)
@@ -45,8 +62,16 @@ class Blamed:
 
 def describe_fault(error: BaseException, package: str) -> str:
     """`ValueError: what it says (file:line)`, where the line is the last one of the package that the error came by."""
-    place = place_in(error, package) or place_raised(error)
-    return f"{describe_error(error)} ({place})"
+    place = place_in(error, package)
+    if place is None and error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+        place = place_raised(error)  # in what the package called, by way of no frame of its own
+    return describe_error(error) + (f" ({place})" if place else "")
+
+
+def place_of(error: BaseException, offer: Offer[Any]) -> str:
+    """Where in the code of an offer's plugin an error was raised, or came by."""
+    package = offer.make.package if isinstance(offer.make, Blamed) else ""
+    return place_in(error, package) or place_raised(error)
 
 
 def describe_error(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""The plugins of one process: the built-ins at once, modules that are named, and what is installed once it is needed."""
+"""The plugins of a process: the built-ins at once, modules that are named, and what is installed once it is needed."""
 
 from __future__ import annotations
 
