@@ -16,7 +16,7 @@ from archspec.errors import ArchspecError, PluginError, printable
 from archspec.plugins import Plugins, Problem, closest, plugins_for
 from archspec.plugins.blame import blame
 
-_COMMANDS = {
+COMMANDS = {
     "check": "archspec.cli.check:check",
     "build": "archspec.cli.build:build",
     "show": "archspec.cli.show:show",
@@ -41,22 +41,22 @@ class _LazyGroup(click.RichGroup):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         plugins = _plugins(ctx)
-        return [*_COMMANDS, *(name for name in plugins.offers("commands") if _is_made(plugins, name))]
+        return [*COMMANDS, *(name for name in plugins.offers("commands") if _is_made(plugins, name))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in COMMANDS:
             return _of_plugin(_plugins(ctx), cmd_name)
-        module, _, name = _COMMANDS[cmd_name].partition(":")
+        module, _, name = COMMANDS[cmd_name].partition(":")
         command: click.Command = getattr(import_module(module), name)
         return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             plugins = _plugins(ctx)
             if plugins.get("commands", args[0]) is None:
-                known = [*_COMMANDS, *plugins.offers("commands")]
+                known = [*COMMANDS, *plugins.offers("commands")]
                 match = closest(args[0], known)
                 hint = f"Did you mean '{match}'?" if match else f"Commands: {', '.join(known)}."
                 ctx.fail(f"No such command '{args[0]}'. {hint}")
@@ -68,7 +68,7 @@ class _LazyGroup(click.RichGroup):
         except (ArchspecError, click.ClickException, Exit, click.Abort):
             raise
         except (Exception, SystemExit) as error:
-            if isinstance(error, SystemExit) and ctx.invoked_subcommand not in _COMMANDS:
+            if isinstance(error, SystemExit) and ctx.invoked_subcommand not in COMMANDS:
                 raise  # a plugin's own command may end so
             told = None if _is_of_output(error) else blame(error, _plugins(ctx).plugins)
             if told is None:
@@ -84,7 +84,7 @@ def _is_of_output(error: BaseException) -> bool:
 def _plugins(ctx: click.Context) -> Plugins:
     """The plugins of this command line, the same ones for all who ask."""
     if ctx.obj is None:
-        ctx.obj = plugins_for(ctx.params.get("plugins", ()), reserved={"commands": _COMMANDS}, warn=_warn)
+        ctx.obj = plugins_for(ctx.params.get("plugins", ()), reserved={"commands": COMMANDS}, warn=_warn)
     found: Plugins = ctx.obj
     return found
 

@@ -50,7 +50,7 @@ def collect(kind: str, hooks: Iterable[Hook], before: Shelf | None = None, reser
     """
     shelf = Shelf(kind, dict(before.offers), dict(before.clashes)) if before is not None else Shelf(kind)
     taken = {**dict.fromkeys(reserved, "built in"), **{name: _holder(offer) for name, offer in shelf.offers.items()}}
-    taken |= {name: "offered by modules that are named" for name in shelf.clashes}
+    taken |= dict.fromkeys(shelf.clashes, "offered by modules that are named")
     found: dict[str, list[tuple[Plugin, Offer[Any]]]] = {}
     for plugin, hook in hooks:
         for name, offer in _offers(kind, plugin, hook, shelf.problems):
@@ -59,7 +59,7 @@ def collect(kind: str, hooks: Iterable[Hook], before: Shelf | None = None, reser
                 shelf.offers[name], taken[name] = offer, "built in"
             elif name in taken:
                 shelf.problems.append(_refused(kind, plugin, name, f"that name is {taken[name]}"))
-            elif (fault := shadowed(offer.options, kind)) is not None:
+            elif (fault := _fault(offer)) is not None:
                 shelf.problems.append(_refused(kind, plugin, name, fault))
             else:
                 found.setdefault(name, []).append((plugin, offer))
@@ -70,6 +70,13 @@ def collect(kind: str, hooks: Iterable[Hook], before: Shelf | None = None, reser
             shelf.clashes[name] = offered
     shelf.offers = dict(sorted(shelf.offers.items()))
     return shelf
+
+
+def _fault(offer: Offer[Any]) -> str | None:
+    """Why an offer is of no use, whatever its function does."""
+    if offer.rewrite is not None and offer.kind != "freezing_policies":
+        return "it has `rewrite`, which is for freezing policies alone"
+    return shadowed(offer.options, offer.kind)
 
 
 def _holder(offer: Offer[Any]) -> str:

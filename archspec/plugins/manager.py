@@ -129,8 +129,8 @@ class Plugins:
             others = " and ".join(sorted({twin.origin for twin in twins if twin.key != plugin.key}))
             what = f"has the name of another plugin, of {others}; both are loaded"
             self.report(Problem(plugin, what, f"block one by its distribution: `-p no:{plugin.distribution}`"))
-        if (range := unmet(entry.requires, __version__)) is not None:
-            what = f"is for {DISTRIBUTION} {range}, and this is {__version__}: it may fail"
+        if (wanted := unmet(entry.requires, __version__)) is not None:
+            what = f"is for {DISTRIBUTION} {wanted}, and this is {__version__}: it may fail"
             self.report(Problem(plugin, what, f"install a version of it for {__version__}, or {help}"))
         loaded = self.load(plugin)
         if loaded is not None and loaded.problem is not None:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from archspec.errors import Diagnostic, DocumentError, KeyPath, Place, PluginError, shorten, show_path
-from archspec.offers import Offer, Offered, Options, Settings, singular
+from archspec.offers import Offered, Options, Settings, singular
 from archspec.plugins import Plugins, closest
 from archspec.spec.fields import FieldShape, field_shapes
 from archspec.spec.reader import Entry, Mapping, Node, Scalar, Sequence, plain

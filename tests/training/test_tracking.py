@@ -79,7 +79,7 @@ def new(module, spec_file, photos, tmp_path):
         choice = choose_data(f"imagefolder:{photos}", (), plugins)
         data = choice.data.offer.make(choice.data, 0)
         place = {"out": tmp_path / "run", "command": [], "device": torch.device("cpu"), "workers": 0}
-        return new_session(fit_head(load_spec(spec_file), data), recipe, choice, data, plugins, **place)
+        return new_session(fit_head(load_spec(spec_file), data), recipe, choice, data, **place)
 
     return make
 
