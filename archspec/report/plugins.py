@@ -49,7 +49,8 @@ def print_state(console: Console, plugin: Plugin) -> None:
 
 def print_problems(console: Console, problems: Sequence[Problem], clashes: Sequence[PluginError]) -> None:
     """What is wrong, and the way out, each told once."""
-    for told in (*problems, *clashes):
+    found: list[Problem | PluginError] = [*problems, *clashes]
+    for told in found:
         console.print(f"[yellow]problem[/yellow]: {_safe(told.message)}", highlight=False, soft_wrap=True)
         if told.help:
             console.print(f"   help: {_safe(told.help)}", highlight=False, soft_wrap=True)

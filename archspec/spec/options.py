@@ -82,7 +82,7 @@ def _in_words(schema: dict[str, Any], others: dict[str, Any]) -> str:
     if kind in ("integer", "number"):
         return ("whole number" if kind == "integer" else "number") + _range(schema)
     if kind == "array":
-        item = schema.get("items") or next(iter(schema.get("prefixItems", [])), {})
+        item: dict[str, Any] = schema.get("items") or next(iter(schema.get("prefixItems", [])), {})
         return f"list of {_in_words(item, others)}"
     return {"boolean": "true or false", "string": "text", "object": "map"}.get(str(kind), "value")
 

@@ -59,10 +59,9 @@ def prove_freezing_policy(options: Options, plans: list[Plan]) -> None:
 
 def _prove(options: FreezingOptions, plan: Plan) -> None:
     with randomness_left_alone("rewriting a plan", "what it adds must be the same each time"):
-        made = rewritten(options, plan)
-        if list(made.tensors()) != list(rewritten(options, plan).tensors()):
+        first_plan, plan = rewritten(options, plan), rewritten(options, plan)
+        if list(first_plan.tensors()) != list(plan.tensors()):
             raise Fault(f"it rewrites {plan.name} to other tensors the second time")
-    plan = made
     with randomness_left_alone("it", "a run that is resumed would freeze other parameters"):
         policies = [_make(options, plan) for _ in range(2)]
         first = {epoch: _ask(policies[0], epoch, plan) for epoch in _EPOCHS}

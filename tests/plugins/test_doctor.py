@@ -88,7 +88,7 @@ def test_checks_are_those_of_the_test_kit(look, ghost):
     assert checks["commands", "greet"].passed is None
     assert checks["stems", "needs"].passed is None
     assert "it needs options" in checks["stems", "needs"].reason
-    assert checks["blocks", "ghost"].passed is False  # widths that its ratio does not divide
+    assert checks["blocks", "ghost"].passed is True
 
 
 def test_doctor_tells_all_at_once(install, module, ghost, monkeypatch, capsys):
