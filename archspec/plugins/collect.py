@@ -12,7 +12,6 @@ from archspec.errors import PluginError
 from archspec.offers import Offer, singular
 from archspec.plugins.blame import Blamed, describe_fault
 from archspec.plugins.plugin import Plugin, Problem
-from archspec.plugins.shadows import shadowed
 
 Hook = tuple[Plugin, Callable[[], Any]]
 """A plugin, and its implementation of the hook of one kind."""
@@ -76,6 +75,8 @@ def _fault(offer: Offer[Any]) -> str | None:
     """Why an offer is of no use, whatever its function does."""
     if offer.rewrite is not None and offer.kind != "freezing_policies":
         return "it has `rewrite`, which is for freezing policies alone"
+    from archspec.plugins.shadows import shadowed  # for plugins alone
+
     return shadowed(offer.options, offer.kind)
 
 

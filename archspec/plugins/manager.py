@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from functools import cache, cached_property
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -17,10 +16,11 @@ from archspec.errors import PluginError
 from archspec.offers import Offer, singular
 from archspec.plugins.blame import describe_error, heard, place_in
 from archspec.plugins.collect import Shelf, collect
-from archspec.plugins.installed import Installed, installed_plugins
 from archspec.plugins.names import closest
 from archspec.plugins.plugin import Plugin, Problem
-from archspec.plugins.versions import DISTRIBUTION, unmet
+
+if TYPE_CHECKING:
+    from archspec.plugins.installed import Installed
 
 BUILTIN_MODULES = (
     "archspec.builtin.stems",
@@ -83,8 +83,10 @@ class Plugins:
         """What was found to be wrong so far."""
         modules = list(modules)
         for module in BUILTIN_MODULES:
-            name = module.removeprefix("archspec.builtin.")
-            self.load(Plugin(name, module, "archspec", __version__, "built-in"))
+            plugin = Plugin(module.removeprefix("archspec.builtin."), module, "archspec", __version__, "built-in")
+            if not self.is_blocked(plugin):
+                self._manager.register(_import(module), name=plugin.key)
+                self.plugins.append(plugin)
         self._refuse_unknown(frozenset(blocked), modules)
         for module in modules:
             self._load_named(module)
@@ -102,6 +104,8 @@ class Plugins:
     @cached_property
     def installed(self) -> list[Installed]:
         """The plugins that are installed, blocked ones too. Nothing of them is imported."""
+        from archspec.plugins.installed import installed_plugins  # most commands never look
+
         return installed_plugins() if self._search else []
 
     def is_blocked(self, plugin: Plugin) -> bool:
@@ -118,16 +122,19 @@ class Plugins:
 
     def load_entry(self, entry: Installed) -> None:
         """Load an installed plugin, and report what its metadata say against it."""
+        from archspec.plugins.versions import DISTRIBUTION, unmet
+
         plugin, help = entry.plugin, f"block it with `-p no:{entry.plugin.name}`"
         if entry.others:
             versions = " and ".join(entry.others)
             what = f"is also installed in version {versions}, and either may be the one that is imported"
             cure = f"`pip uninstall {plugin.distribution}` until none is left, and install the one that you want"
             self.report(Problem(plugin, what, cure))
-        twins = [other.plugin for other in self.installed if other.plugin.name == plugin.name]
+        others = (other.plugin for other in self.installed if not self.is_blocked(other.plugin))
+        twins = [other for other in others if other.name == plugin.name]
         if len(twins) > 1:
-            others = " and ".join(sorted({twin.origin for twin in twins if twin.key != plugin.key}))
-            what = f"has the name of another plugin, of {others}; both are loaded"
+            origins = " and ".join(sorted({twin.origin for twin in twins if twin.key != plugin.key}))
+            what = f"has the name of another plugin, of {origins}; both are loaded"
             self.report(Problem(plugin, what, f"block one by its distribution: `-p no:{plugin.distribution}`"))
         if (wanted := unmet(entry.requires, __version__)) is not None:
             what = f"is for {DISTRIBUTION} {wanted}, and this is {__version__}: it may fail"
@@ -249,7 +256,8 @@ class Plugins:
         if offer is None:
             match = closest(name, self.offers(kind))
             meant = f"; did you mean '{match}'?" if match else ""
-            raise PluginError(f"unknown {singular(kind)} '{name}'{meant}", help=self.known(kind))
+            broken = "".join(f"; {problem.message}" for problem in self.problems if problem.hook is None)
+            raise PluginError(f"unknown {singular(kind)} '{name}'{meant}", help=self.known(kind) + broken)
         return offer
 
     def known(self, kind: str) -> str:
@@ -274,38 +282,3 @@ def _import(reference: str) -> Any:
     for attribute in filter(None, attributes.split(".")):
         found = getattr(found, attribute)
     return found
-
-
-def plugins_for(
-    arguments: Iterable[str] = (),
-    *,
-    reserved: Mapping[str, Iterable[str]] | None = None,
-    warn: Callable[[Problem], None] | None = None,
-) -> Plugins:
-    """The built-ins and every installed plugin, changed as the arguments of `-p` say: `MODULE`, or `no:NAME`.
-
-    `ARCHSPEC_LOAD_PLUGINS` names modules, as `-p` does, and `ARCHSPEC_DISABLE_PLUGINS` plugins that are not loaded,
-    separated by commas; `all` leaves the built-ins alone. `reserved` and `warn` are those of `Plugins`.
-    """
-    disabled = _names_in("ARCHSPEC_DISABLE_PLUGINS")
-    arguments = list(arguments)
-    modules = [argument for argument in arguments if not argument.startswith("no:")]
-    blocked = [argument.removeprefix("no:") for argument in arguments if argument.startswith("no:")]
-    return Plugins(
-        [*_names_in("ARCHSPEC_LOAD_PLUGINS"), *modules],
-        blocked,
-        disabled=disabled,
-        installed="all" not in disabled,
-        reserved=reserved,
-        warn=warn,
-    )
-
-
-def _names_in(variable: str) -> list[str]:
-    return os.environ.get(variable, "").replace(",", " ").split()
-
-
-@cache
-def default_plugins() -> Plugins:
-    """What `plugins_for()` finds, found once."""
-    return plugins_for()

@@ -65,7 +65,7 @@ def test_a_spec_of_built_ins_does_not_even_look_for_plugins(site, monkeypatch):
     def refuse():
         raise AssertionError("looked for distributions")
 
-    monkeypatch.setattr("archspec.plugins.manager.installed_plugins", refuse)
+    monkeypatch.setattr("archspec.plugins.installed.installed_plugins", refuse)
     archspec.load_spec("resnet18", plugins=Plugins())
 
 
@@ -126,7 +126,9 @@ def test_plugins_of_one_name_are_told_apart_by_their_distributions(install, modu
         "plugin 'ghost' of second 0.1 has the name of another plugin, of first 0.1; both are loaded",
     ]
     assert plugins.problems[0].help == "block one by its distribution: `-p no:first`"
-    assert Plugins(blocked=["first"]).find("blocks", "ghost").origin == "second 0.1"
+    plugins = Plugins(blocked=["first"])
+    assert plugins.find("blocks", "ghost").origin == "second 0.1"
+    assert plugins.problems == []
 
 
 def test_an_installed_plugin_cannot_replace_what_is_built_in(installed, ghost):
@@ -188,6 +190,20 @@ def test_a_broken_module_asked_for_by_name_is_an_error(module, kind):
     with pytest.raises(PluginError, match=f"plugin '{name}' cannot be loaded: ") as caught:
         Plugins([name], installed=False)
     assert said in caught.value.message
+
+
+def test_who_finds_no_offer_is_told_of_the_plugins_that_were_not_loaded(installed):
+    installed("raise RuntimeError('out of luck')", "broken")
+    with pytest.raises(PluginError, match="unknown block 'ghost'") as caught:
+        Plugins().find("blocks", "ghost")
+    assert "plugin 'broken' of archspec-broken 0.1 was not loaded: RuntimeError: out of luck" in caught.value.help
+
+
+def test_rewriting_is_for_freezing_policies_alone(installed, ghost):
+    installed(ghost.replace('"few features, many maps"', "rewrite=print"))
+    plugins = Plugins()
+    assert "ghost" not in plugins.offers("blocks")
+    assert "it has `rewrite`, which is for freezing policies alone" in plugins.problems[0].message
 
 
 def test_a_module_that_does_not_exist_is_an_error():
@@ -402,6 +418,7 @@ def test_a_distribution_without_metadata_has_a_name_all_the_same(site, module, g
 
 def test_no_built_in_plugin_is_broken():
     assert Plugins(installed=False).problems == []
+    Plugins(installed=False)._manager.check_pending()  # no hook of theirs is misspelt
     assert default_plugins() is default_plugins()
     assert {"stems", "blocks", "heads", "norms", "activations", "shortcuts"} <= set(KINDS)
     for kind in KINDS:

@@ -116,7 +116,9 @@ def test_a_run_records_the_plugins_that_its_documents_name(site, train_new, tmp_
 
 
 def test_offers_are_found_at_any_depth(site):
-    recipe = load_recipe("default", ["recipe.augmentation=[standard, {type: choice, among: [gaussian-blur]}]"], Plugins())
+    recipe = load_recipe(
+        "default", ["recipe.augmentation=[standard, {type: choice, among: [gaussian-blur]}]"], Plugins()
+    )
     assert {"choice", "gaussian-blur"} <= {offer.name for offer in offers_in(recipe)}
     assert used_plugins(recipe) == ()
 
