@@ -110,6 +110,9 @@ class Averaging(torch.optim.Optimizer, RunEvents):
             for y in group["params"]:
                 if "mean" in self.state[y]:
                     y.data.lerp_(self.state[y]["mean"], weight)
+                    self.state[y]["trains"] = torch.tensor(trains)
+                    if trains:
+                        del self.state[y]["trains"]
 
     def before_evaluation(self, trainer):
         self.switch(False, 0.9)
@@ -295,6 +298,12 @@ def test_an_event_remembers_by_the_checkpoint(new, resumed, module, told):
     stop_after(new("events=[log]"), 5)
     run(resumed())
     assert sys.modules[module].STEPS == [0, 1]
+
+
+def test_the_optimizers_state_is_saved_as_training_has_it(new, tmp_path):
+    run(new(AVERAGING))
+    state = load_file(tmp_path / "run/checkpoints/last/training.safetensors")
+    assert {name.rpartition("/")[2] for name in state if name.startswith("optimizer/")} == {"mean", "step"}
 
 
 def test_a_run_without_events_has_the_checkpoint_that_it_had(new, tmp_path):
