@@ -53,14 +53,12 @@ def refuse_other_code(run: Run) -> None:
     """
     now, before = installed_versions(), run.info.versions
     pairs = [(f"{name} {before[name]}", f"{name} {now[name]}") for name in _DECIDING if before.get(name) != now[name]]
-    here = used_plugins(run.spec, run.recipe, run.data)
-    new = [origin for origin in here if origin not in run.info.plugins]
-    names = {origin.partition(" ")[0] for origin in new}
-    gone = [origin for origin in run.info.plugins if origin.partition(" ")[0] in names]
-    if not (pairs or new):
+    there, here = set(run.info.plugins), set(used_plugins(run.spec, run.recipe, run.data))
+    gone, new = sorted(there - here), sorted(here - there)
+    if not (pairs or gone or new):
         return
     had = ", ".join([old for old, _ in pairs] + gone) or "no such plugin"
-    has = ", ".join([now for _, now in pairs] + new)
+    has = ", ".join([now for _, now in pairs] + new) or "none of them"
     raise RunError(
         f"the run '{run.path}' was begun with {had}; here is {has}",
         help="install what it was begun with, or go on with `--other-versions`: its last bits may then be others",
