@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from archspec.spec.arch import ArchSpec
     from archspec.spec.load import load_spec
     from archspec.spec.parts import BlockOptions, HeadOptions, ResidualBlockOptions, StemOptions, Style
+    from archspec.training.events import RunEvents
     from archspec.training.results import EpochResult, StepResult
     from archspec.training.tracking import Tracker
     from archspec.weights.load import load_weights
@@ -46,9 +47,10 @@ _HOMES = {
     "Operation": "archspec.plan.operations",
     "Options": "archspec.offers",
     "Plan": "archspec.plan.plan",
-    "Plugins": "archspec.plugins",
+    "Plugins": "archspec.plugins.manager",
     "Reduction": "archspec.data.reading",
     "ResidualBlockOptions": "archspec.spec.parts",
+    "RunEvents": "archspec.training.events",
     "Settings": "archspec.offers",
     "StemOptions": "archspec.spec.parts",
     "StepResult": "archspec.training.results",
@@ -84,6 +86,7 @@ __all__ = [
     "Plugins",
     "Reduction",
     "ResidualBlockOptions",
+    "RunEvents",
     "Settings",
     "StemOptions",
     "StepResult",

@@ -10,7 +10,8 @@
     ├── WeightsError             a weights file does not fit the network, or is damaged
     └── RunError                 a run directory is not one, or cannot be used as asked
 
-Errors of archspec itself are plain `AssertionError`s: a traceback is right for those.
+A `Refusal` is none of them: a part of a plugin raises one to say what it cannot do, and whoever asked makes a
+DocumentError of it. Errors of archspec itself are plain `AssertionError`s: a traceback is right for those.
 """
 
 from __future__ import annotations
@@ -182,6 +183,10 @@ class BudgetError(DocumentError):
 
 class CutError(ArchspecError, ValueError):
     """A network cannot be cut there: no block has that name, or none lies between the two."""
+
+
+class Refusal(ValueError):  # noqa: N818
+    """What a part of a plugin says it cannot do as asked: no fault of its code. Whoever asked tells it at its line."""
 
 
 def place_raised(error: BaseException) -> str:

@@ -1,8 +1,12 @@
 """The plugin contract, on one page.
 
 A plugin is a module or class that implements any of these hooks, found by the entry-point group `archspec`. Each hook
-*returns* its offers by name; two offers of one name are an error that names both distributions. The built-ins use the
-same hooks (`archspec/builtin/`).
+*returns* its offers by name; a name that is built in is no plugin's, and one that two plugins offer is an error for who
+asks for it, which names both. The built-ins use the same hooks (`archspec/builtin/`).
+
+A hook, and a `make`, only ever gains arguments that come last, or by name; an implementation of a hook need not take
+them. What is to go is marked first, and a plugin that has it is told so. The versions of archspec that a plugin is for
+stand in its own metadata, as its dependency on `archspec-nn`, and are compared when it is loaded.
 """
 
 from __future__ import annotations
@@ -110,6 +114,9 @@ def archspec_freezing_policies() -> Offers:
     What it returns is a pure function of the epoch, from 0 on: a `Treatment` for every parameter of the plan by its
     name, and for nothing else. Options derive from `FreezingOptions`, whose `treatments` makes one epoch's. What its
     options ask and the plan cannot give is an `ImpossibleFreezing`.
+
+    A policy that adds parameters has an offer with `rewrite(options, plan: Plan) -> Plan`: the same steps and blocks,
+    some with other operations, whose tensors are those of before and more. `make` is given what it returned.
     """
     raise NotImplementedError
 
@@ -132,6 +139,25 @@ def archspec_trackers() -> Offers:
     What it keeps, it writes into `folder`, RUN/NAME, which is its own, and is there when it has made it. It is made
     before the run directory is, and writes nothing before `begin`. What it needs and lacks, it says at once, by an
     error of `archspec.errors`. It prints nothing, and draws from no global random numbers.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def archspec_run_events() -> Offers:
+    """Run events. `make(options, run) -> RunEvents`, whose methods are called in a run, and may act on its trainer.
+
+    A recipe's `events` name them, in their order. They are made anew when a run is resumed, before its directory is
+    there: what they need to go on, `tensors` puts into the checkpoint. An optimizer may be `RunEvents` itself.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def archspec_commands() -> Offers:
+    """Commands. `make() -> click.Command` makes `archspec NAME`; its context's `obj` is the `Plugins` of the process.
+
+    Options are click's own, and those of the offer none: `archspec.Options`. `summary` stands in `archspec --help`.
     """
     raise NotImplementedError
 

@@ -7,7 +7,7 @@ file never names Python: only what an installed plugin offers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -87,12 +87,38 @@ class Offer(Generic[O]):
     kind: str = ""
     origin: str = ""
     """Who offers it: `archspec 0.1.0`, `archspec-ghost 0.1`."""
+    docs: str | None = None
+    """Where more is to be read: an address."""
+    cannot: str | None = None
+    """What it cannot do, in a line, as `archspec plugins show` tells it."""
+    rewrite: Callable[..., Any] | None = None
+    """Of freezing policies: what adds parameters to a plan. The hook says more."""
+
+    @property
+    def built_in(self) -> bool:
+        return self.origin.startswith("archspec ")
 
     def __post_init__(self) -> None:
         if not (isinstance(self.options, type) and issubclass(self.options, Options)):
             raise TypeError(f"`options` must be a subclass of archspec.Options, not {self.options!r}")
         if not callable(self.make):
             raise TypeError(f"`make` must be callable, not {self.make!r}")
+        if self.rewrite is not None and not callable(self.rewrite):
+            raise TypeError(f"`rewrite` must be callable, not {self.rewrite!r}")
+
+
+def offers_in(*settings: Settings) -> Iterator[Offer[Any]]:
+    """The offers that settings name, at any depth; one that is named twice comes twice."""
+    for part in settings:
+        if isinstance(part, Options) and part._offer is not None:
+            yield part._offer
+        for name in type(part).model_fields:
+            value = getattr(part, name)
+            yield from offers_in(*(item for item in _items(value) if isinstance(item, Settings)))
+
+
+def _items(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, tuple | list) else (value,)
 
 
 def singular(kind: str) -> str:

@@ -75,7 +75,7 @@ def run_archspec(options: argparse.Namespace, clock: Clock) -> Iterator[Epoch]:
     spec = fit_head(load_spec("resnet18", of_spec, plugins=plugins), data)
     with tempfile.TemporaryDirectory() as folder:
         place: dict[str, Any] = {"out": Path(folder) / "run", "command": [], "device": torch.device("cpu")}
-        session = new_session(spec, recipe, choice, data, plugins, workers=options.workers, **place)
+        session = new_session(spec, recipe, choice, data, workers=options.workers, **place)
         trainer, preprocessing = session.trainer, session.run.info.preprocessing
         finish = EvaluationTransform(preprocessing)
         test = Loader(data.splits["test"], preprocessing.reading, finish, batch_size=64, workers=options.workers)

@@ -64,7 +64,7 @@ def tiny_trainer(folder: Path) -> Trainer:
     spec = fit_head(archspec.load_spec("tiny", ["input.channels=3", "input.size=32"]), data)
     cpu = torch.device("cpu")
     run = {"out": folder / "run", "command": [], "device": cpu, "workers": 0}
-    return new_session(spec, recipe, choice, data, plugins, **run).trainer  # type: ignore[arg-type]
+    return new_session(spec, recipe, choice, data, **run).trainer  # type: ignore[arg-type]
 
 
 def by_hand(trainer: Trainer, batches: list[Batch]) -> Iterator[float]:

@@ -45,7 +45,7 @@ def archspec_loop(options: argparse.Namespace, precision: str) -> Iterator[int]:
     data = choice.data.offer.make(choice.data, 0)
     spec = fit_head(load_spec("resnet18", [f"input.size={options.size}"], plugins=plugins), data)
     place = {"out": Path("no run is written"), "command": [], "device": torch.device("cpu")}
-    session = new_session(spec, recipe, choice, data, plugins, workers=options.workers, **place)  # type: ignore[arg-type]
+    session = new_session(spec, recipe, choice, data, workers=options.workers, **place)  # type: ignore[arg-type]
     for result in train(session.trainer):
         if isinstance(result, StepResult):
             yield result.images

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from typing import Any
 
 import rich_click as click
+from click.exceptions import Exit
 
 from archspec import __version__
 from archspec.cli.output import fail
-from archspec.errors import ArchspecError
-from archspec.plugins import Plugins, closest, plugins_for
+from archspec.errors import ArchspecError, PluginError, printable
+from archspec.plugins import Plugins, Problem, closest, plugins_for
+from archspec.plugins.blame import blame
 
-_COMMANDS = {
+COMMANDS = {
     "check": "archspec.cli.check:check",
     "build": "archspec.cli.build:build",
     "show": "archspec.cli.show:show",
@@ -31,46 +34,101 @@ _COMMANDS = {
 
 
 class _LazyGroup(click.RichGroup):
-    """Imports a subcommand's file when it is asked for, so that `check` does not pay for `train`."""
+    """Imports a subcommand's file when it is asked for, so that `check` does not pay for `train`.
+
+    Plugins are imported for a command that is not built in, and for the list of all.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        plugins = _plugins(ctx)
+        return [*COMMANDS, *(name for name in plugins.offers("commands") if _is_made(plugins, name))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        module, _, name = _COMMANDS[cmd_name].partition(":")
+        if cmd_name not in COMMANDS:
+            return _of_plugin(_plugins(ctx), cmd_name)
+        module, _, name = COMMANDS[cmd_name].partition(":")
         command: click.Command = getattr(import_module(module), name)
         return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            match = closest(args[0], _COMMANDS)
-            hint = f"Did you mean '{match}'?" if match else f"Commands: {', '.join(_COMMANDS)}."
-            ctx.fail(f"No such command '{args[0]}'. {hint}")
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            plugins = _plugins(ctx)
+            if plugins.get("commands", args[0]) is None:
+                known = [*COMMANDS, *plugins.offers("commands")]
+                match = closest(args[0], known)
+                hint = f"Did you mean '{match}'?" if match else f"Commands: {', '.join(known)}."
+                ctx.fail(f"No such command '{args[0]}'. {hint}")
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (ArchspecError, click.ClickException, Exit, click.Abort):
+            raise
+        except (Exception, SystemExit) as error:
+            if isinstance(error, SystemExit) and ctx.invoked_subcommand not in COMMANDS:
+                raise  # a plugin's own command may end so
+            told = None if _is_of_output(error) else blame(error, _plugins(ctx).plugins)
+            if told is None:
+                raise
+            raise told from error
+
+
+def _is_of_output(error: BaseException) -> bool:
+    """Whether standard output is at fault, as where a pipe was closed: a file's errors name the file."""
+    return isinstance(error, OSError) and error.filename is None
+
+
+def _plugins(ctx: click.Context) -> Plugins:
+    """The plugins of this command line, the same ones for all who ask."""
+    if ctx.obj is None:
+        ctx.obj = plugins_for(ctx.params.get("plugins", ()), reserved={"commands": COMMANDS}, warn=_warn)
+    found: Plugins = ctx.obj
+    return found
+
+
+def _of_plugin(plugins: Plugins, name: str) -> click.Command | None:
+    offer = plugins.get("commands", name)
+    if offer is None:
+        return None
+    command = offer.make()
+    if not isinstance(command, click.Command):
+        raise PluginError(f"'{name}' among commands of {offer.origin} must make a click.Command, not {command!r}")
+    command.short_help = offer.summary or command.short_help
+    return command
+
+
+def _is_made(plugins: Plugins, name: str) -> bool:
+    """Whether a plugin's command can be listed; a line says why it cannot."""
+    try:
+        _of_plugin(plugins, name)
+    except ArchspecError as error:
+        click.echo(f"warning: {printable(error.message)}", err=True)
+        return False
+    return True
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("-p", "plugins", multiple=True, metavar="MODULE", help="Load a plugin module; no:NAME blocks a plugin.")
+@click.option(
+    "-p",
+    "plugins",
+    multiple=True,
+    metavar="MODULE",
+    is_eager=True,  # before --help, which lists the commands of plugins
+    help="Load a plugin module; no:NAME blocks a plugin.",
+)
 @click.version_option(__version__, prog_name="archspec")
 @click.pass_context
 def archspec(ctx: click.Context, plugins: tuple[str, ...]) -> None:
     """One YAML file that describes a residual network becomes a checked plan, a PyTorch module, a trained model."""
-    ctx.obj = plugins_for(plugins)
-    report_problems(ctx.obj)
+    _plugins(ctx)
 
 
-def report_problems(plugins: Plugins) -> None:
-    """A plugin that cannot be loaded breaks no command that does without it; one line says so."""
-    for plugin in plugins.problems:
-        click.echo(
-            f"warning: plugin '{plugin.name}' of {plugin.origin} was not loaded: {plugin.problem}\n"
-            f"   help: block it with `archspec -p no:{plugin.name}`, or see `archspec plugins list`",
-            err=True,
-        )
+def _warn(problem: Problem) -> None:
+    """A plugin that is broken breaks no command that does without it; one line says so."""
+    click.echo(f"warning: {printable(problem.message)}\n   help: {printable(problem.help)}", err=True)
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -9,7 +9,7 @@ import rich_click as click
 from archspec.cli.output import json_option, print_json
 from archspec.finetuning.choice import FreezingChoice, read_freezing
 from archspec.finetuning.phases import Phase, mean_compute, phases
-from archspec.finetuning.policy import make_policy
+from archspec.finetuning.policy import make_policy, plan_under
 from archspec.offers import Options
 from archspec.plan.plan import Plan
 from archspec.plan.planner import plan_network
@@ -47,8 +47,10 @@ def plan(
     """
     of_recipe = [override for override in overrides if override.startswith("recipe.")]
     of_spec = [override for override in overrides if override not in of_recipe]
-    network = plan_network(load_spec(spec, of_spec, plugins=plugins))
+    read = load_spec(spec, of_spec, plugins=plugins)
+    plan_network(read)  # an impossible shape is told first
     options, epochs = _choose(plugins, policy, recipe, epochs, of_recipe)
+    network = plan_under(options, read)
     found = phases(network, make_policy(options, network, epochs), epochs)
     if as_json:
         print_json(_document(network, options, epochs, found))

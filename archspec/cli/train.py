@@ -137,7 +137,6 @@ def _new(options: TrainOptions, plugins: Plugins) -> Session:
         recipe,
         choice,
         data,
-        plugins,
         out=out,
         command=sys.argv,
         device=device,
@@ -171,7 +170,7 @@ def _resumed(options: TrainOptions, path: str, plugins: Plugins) -> Session:
 
     run = open_run(Path(path), plugins)
     if not options.other_versions:
-        refuse_other_code(run, plugins)
+        refuse_other_code(run)
     if options.out is not None and Path(options.out).resolve() != run.path.resolve():
         raise RunError(f"`--resume {path}` goes on in its own directory, not in '{options.out}'")
     of_spec, _, of_data = split_overrides(options.overrides)

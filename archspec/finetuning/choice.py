@@ -36,7 +36,7 @@ def read_freezing(text: str, plugins: Plugins, overrides: Iterable[str] = ()) ->
     name, colon, value = text.partition(":")
     whole, place = Place(FILE, 1, 1, len(text), text), Place(FILE, 1, 1, len(name), text)
     policy = Mapping(whole, {"type": Entry(place, Scalar(name, place))})
-    offer = plugins.offers("freezing_policies").get(name)
+    offer = plugins.get("freezing_policies", name)
     if colon and offer is not None:
         at = Place(FILE, 1, len(name) + 2, len(value), text)
         option = getattr(offer.options, "shorthand", None)

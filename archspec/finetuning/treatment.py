@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 from pydantic import ConfigDict
 
+from archspec.errors import Refusal
 from archspec.offers import Options
 from archspec.plan.plan import Plan, Step
 
@@ -34,7 +35,7 @@ Policy = Callable[[int], Treatments]
 """The treatments at an epoch, which counts from 0: a pure function."""
 
 
-class ImpossibleFreezing(ValueError):  # noqa: N818
+class ImpossibleFreezing(Refusal):
     """A policy cannot do what its options ask of this plan.
 
     `path` leads to the option that is to blame, as `("freeze", 1)` to the second pattern of `freeze`. `hint` stands

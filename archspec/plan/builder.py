@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
+from archspec.errors import PluginError
+from archspec.offers import Offer
 from archspec.plan.branches import Add, Concat, Dropout, DropPath, Slice
 from archspec.plan.gates import Scale
 from archspec.plan.operations import Activation, Conv, ImpossibleShape, Linear, Operation, Shape, Softmax
@@ -24,6 +27,19 @@ class Value:
     @property
     def channels(self) -> int:
         return self.shape[0]
+
+
+def written(offer: Offer[Any], value: object) -> Value:
+    """What an offer's `make` gave, which must be the value that it wrote.
+
+    Raises:
+        PluginError: it is none.
+
+    """
+    if not isinstance(value, Value):
+        what = f"'{offer.name}' among {offer.kind} of {offer.origin}"
+        raise PluginError(f"{what} must return the Value that it wrote, not {value!r}")
+    return value
 
 
 class Builder:
@@ -122,16 +138,12 @@ class Builder:
         if not self._normed:
             return x
         norm = self.style.norm
-        value = norm.offer.make(self, x, norm, name=name, zero_init=zero_init)
-        assert isinstance(value, Value)
-        return value
+        return written(norm.offer, norm.offer.make(self, x, norm, name=name, zero_init=zero_init))
 
     def act(self, x: Value, *, name: str = "act") -> Value:
         """The part's activation. One with parameters is numbered where its name is taken, as one without is."""
         activation = self.style.activation
-        value = activation.offer.make(self, x, activation, name=self._free(name))
-        assert isinstance(value, Value)
-        return value
+        return written(activation.offer, activation.offer.make(self, x, activation, name=self._free(name)))
 
     def activation(self, x: Value, function: str, *, name: str = "act") -> Value:
         """An activation by its class in `torch.nn`."""

@@ -13,10 +13,12 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from archspec.errors import Refusal
+
 Shape = tuple[int, ...]
 
 
-class ImpossibleShape(ValueError):  # noqa: N818
+class ImpossibleShape(Refusal):
     """No such tensor can exist.
 
     `option` names the option of the block that is to blame, where one is; `help` says how to mend it.

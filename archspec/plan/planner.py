@@ -7,7 +7,7 @@ from typing import Any
 
 from archspec.errors import Diagnostic, KeyPath, PlanError, PluginError, place_raised
 from archspec.offers import Offer, Options
-from archspec.plan.builder import Builder, Value
+from archspec.plan.builder import Builder, Value, written
 from archspec.plan.operations import ImpossibleShape
 from archspec.plan.plan import SOFTMAX, Block, Plan
 from archspec.plan.schedule import BlockSchedule, point_at
@@ -37,16 +37,14 @@ def plan_network(spec: ArchSpec) -> Plan:
 
 def _ask(offer: Offer[Any], net: Builder, x: Value, options: Options) -> Value:
     """Let an offer write its part; whatever it raises of its own is reported as its plugin's fault."""
-    what = f"'{offer.name}' among {offer.kind} of {offer.origin}"
     try:
         output = offer.make(net, x, options)
-    except ImpossibleShape:
+    except (ImpossibleShape, PluginError):
         raise
     except Exception as error:
+        what = f"'{offer.name}' among {offer.kind} of {offer.origin}"
         raise PluginError(f"{what} fails: {type(error).__name__}: {error} ({place_raised(error)})") from error
-    if not isinstance(output, Value):
-        raise PluginError(f"{what} must return the Value that it wrote, not {output!r}")
-    return output
+    return written(offer, output)
 
 
 class _Planner:

@@ -111,7 +111,7 @@ def _as_map(node: Node, key: str) -> Node:
 def _options(part: Node, kind: str, key: str, plugins: Plugins) -> set[str] | None:
     """The options of the offer that a part names."""
     named = part.entries.get(key) if isinstance(part, Mapping) else None
-    offer = plugins.offers(kind).get(str(plain(named.node))) if named is not None else None
+    offer = plugins.get(kind, str(plain(named.node))) if named is not None else None
     return None if offer is None else set(offer.options.model_fields)
 
 

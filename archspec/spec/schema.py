@@ -112,7 +112,8 @@ class _Writer:
             bare = [offer for offer in offers if self.stands_alone(offer)]
             names: Schema = {"enum": [o.name for o in bare], "enumDescriptions": [o.summary for o in bare]}
             maps = [self.offer(offer, marker, whole=whole) for offer in offers]
-            self.definitions[key] = {"anyOf": [*([names] if bare else []), *maps]}
+            forms = [*([names] if bare else []), *maps]
+            self.definitions[key] = {"anyOf": forms} if forms else {"not": {}}  # nobody offers any
         default = {"default": marker.default} if marker.default else {}
         return {"$ref": _pointer(key), **default}
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from archspec.errors import Diagnostic, DocumentError, KeyPath, Place, PluginError, shorten, show_path
-from archspec.offers import Offer, Offered, Options, Settings, singular
+from archspec.offers import Offered, Options, Settings, singular
 from archspec.plugins import Plugins, closest
 from archspec.spec.fields import FieldShape, field_shapes
 from archspec.spec.reader import Entry, Mapping, Node, Scalar, Sequence, plain
@@ -116,16 +116,15 @@ class _Reading:
         if named is None:
             return cast(Options, _FAILED)
         name, place = named
-        offers = self.plugins.offers(marker.kind)
-        if name not in offers:
-            match = closest(name, offers)
+        offer = self.plugins.get(marker.kind, name)
+        if offer is None:
+            match = closest(name, self.plugins.offers(marker.kind))
             hint = f"did you mean '{match}'?" if match else ""
             at = (*path, marker.key) if isinstance(node, Mapping) else path
             self.report(
                 f"unknown {singular(marker.kind)} '{shorten(name)}'", place, at, hint, self.plugins.known(marker.kind)
             )
             return cast(Options, _FAILED)
-        offer: Offer[Any] = offers[name]
         if not issubclass(offer.options, base):
             what = f"'{name}' among {marker.kind} of {offer.origin}"
             raise PluginError(f"{what} has options that do not derive from archspec.{base.__name__}")

@@ -20,6 +20,7 @@ import torch
 from archspec.errors import ArchspecError
 from archspec.offers import Options, singular
 from archspec.plugins import Plugins, default_plugins
+from archspec.plugins.blame import faults_as_they_are
 from archspec.spec.dump import data_to_yaml
 from archspec.testing.bench import MethodBench
 from archspec.testing.cases import Bench, Document, Fault, Impossible
@@ -178,7 +179,7 @@ def _check(kind: str, name: str, plugins: Plugins | None, options: Held, cases: 
 def _run(bench: AnyBench, prove: Callable[[Document], None], cases: int, seed: int) -> None:
     """Prove cases until there are enough, and every value has had its turn."""
     proved, refusal = 0, ""
-    with torch.random.fork_rng(devices=[]), _one_thread(), others_kept():
+    with torch.random.fork_rng(devices=[]), _one_thread(), others_kept(), faults_as_they_are():
         for attempt in range(_ATTEMPTS * cases):
             if proved >= cases and not bench.dealer.waiting:
                 return

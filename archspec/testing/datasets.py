@@ -12,6 +12,7 @@ from archspec.data.index import ImageData
 from archspec.errors import ArchspecError
 from archspec.offers import Options
 from archspec.plugins import Plugins, default_plugins
+from archspec.plugins.blame import faults_as_they_are
 from archspec.spec.dump import data_to_yaml
 from archspec.spec.settings import default_options
 from archspec.testing.cases import Fault
@@ -36,7 +37,7 @@ def check_dataset(
     """
     held = default_options("datasets", name, plugins or default_plugins(), **(options or {}))
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), faults_as_they_are():
             _prove(held, seed)
     except Fault as fault:
         said = f"\nwith these options:\n{indent(data_to_yaml(dict(options)), '    ')}" if options else ""

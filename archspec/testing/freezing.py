@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, get_args
 
+from archspec.finetuning.policy import rewritten
 from archspec.finetuning.treatment import (
     FreezingOptions,
     ImpossibleFreezing,
@@ -57,6 +58,10 @@ def prove_freezing_policy(options: Options, plans: list[Plan]) -> None:
 
 
 def _prove(options: FreezingOptions, plan: Plan) -> None:
+    with randomness_left_alone("rewriting a plan", "what it adds must be the same each time"):
+        first_plan, plan = rewritten(options, plan), rewritten(options, plan)
+        if list(first_plan.tensors()) != list(plan.tensors()):
+            raise Fault(f"it rewrites {plan.name} to other tensors the second time")
     with randomness_left_alone("it", "a run that is resumed would freeze other parameters"):
         policies = [_make(options, plan) for _ in range(2)]
         first = {epoch: _ask(policies[0], epoch, plan) for epoch in _EPOCHS}

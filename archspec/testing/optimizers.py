@@ -16,6 +16,7 @@ from archspec.offers import Options
 from archspec.testing.cases import Fault
 from archspec.testing.randomness import randomness_left_alone
 from archspec.training.checkpoint import optimizer_tensors, restore_optimizer
+from archspec.training.events import RunEvents
 from archspec.training.optimization import group_parameters
 
 _RATE, _DECAY = 1e-3, 0.1
@@ -149,12 +150,15 @@ def _prove_checkpoint(options: Options, network: nn.Module) -> None:
     _run(optimizer, network, range(_STEPS))
     try:
         tensors = optimizer_tensors(optimizer, network)
-        saved = save({name: value.contiguous() for name, value in tensors.items()})
+        kept = optimizer.tensors() if isinstance(optimizer, RunEvents) else {}
+        saved, events = (save({name: value.contiguous() for name, value in of.items()}) for of in (tensors, kept))
     except RunError as error:
         raise Fault(f"{error.message}: keep numbers as tensors, in `state[parameter]`") from None
     resumed = copy.deepcopy(network)
     optimizer = _make_at_small_rate(options, resumed)
     restore_optimizer(optimizer, resumed, load(saved))
+    if isinstance(optimizer, RunEvents):
+        optimizer.restore(load(events))
     if _bits(optimizer_tensors(optimizer, resumed)) != _bits(tensors):
         raise Fault("its state is not the same once it was saved and restored")
     _run(optimizer, resumed, range(_STEPS, 2 * _STEPS))

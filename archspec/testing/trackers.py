@@ -17,6 +17,7 @@ import torch
 from archspec.errors import ArchspecError
 from archspec.offers import Options
 from archspec.plugins import Plugins, default_plugins
+from archspec.plugins.blame import faults_as_they_are
 from archspec.spec.dump import data_to_yaml
 from archspec.spec.settings import default_options
 from archspec.testing.cases import Fault
@@ -41,7 +42,7 @@ def check_tracker(name: str, *, plugins: Plugins | None = None, options: Mapping
     """
     held = default_options("trackers", name, plugins or default_plugins(), **(options or {}))
     try:
-        with TemporaryDirectory() as folder, torch.random.fork_rng(devices=[]), others_kept():
+        with TemporaryDirectory() as folder, torch.random.fork_rng(devices=[]), others_kept(), faults_as_they_are():
             _prove(held, Path(folder))
     except Fault as fault:
         said = f"\nwith these options:\n{indent(data_to_yaml(dict(options)), '    ')}" if options else ""

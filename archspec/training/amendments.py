@@ -16,10 +16,11 @@ from archspec.data.preprocessing import Preprocessing
 from archspec.errors import RunError
 from archspec.files import find_folder
 from archspec.finetuning.freezing import freezing_of
-from archspec.plan.planner import plan_network
+from archspec.finetuning.policy import plan_under
 from archspec.spec.arch import ArchSpec
 from archspec.training.changes import Difference, differences
 from archspec.training.checkpoint import MANIFEST, optimizer_tensors
+from archspec.training.code import used_plugins
 from archspec.training.exchange import current, finish_replacing, replace_files
 from archspec.training.loop import Trainer
 from archspec.training.optimization import count_steps, make_optimizer, steps_per_epoch
@@ -55,7 +56,7 @@ def amend_run(run: Run, spec: ArchSpec, recipe: Recipe, choice: DataChoice, data
         raise RunError(f"the run '{run.path}' began with other weights", help=f"leave recipe.weights out, or {_ANEW}")
     done = _progress(run)
     if done.step:
-        _refuse_other_tensors(run, spec)
+        _refuse_other_tensors(run, spec, recipe)
         _refuse_other_state(run, recipe)
     steps = _steps(run, recipe, splits[TRAIN].images)
     _refuse_shorter(run, recipe, done, steps, splits[TRAIN].images)
@@ -66,11 +67,12 @@ def amend_run(run: Run, spec: ArchSpec, recipe: Recipe, choice: DataChoice, data
         "seed": recipe.seed,
         "preprocessing": _preprocessing(run, spec, recipe),
         "splits": splits,
+        "plugins": used_plugins(spec, recipe, choice),
     }
     if any(path.startswith(_KEPT) for path, _, _ in found):
         images = splits[TRAIN].images, splits[VALIDATION].images
         epochs = math.ceil(steps / steps_per_epoch(recipe, images[0]))
-        freezing = freezing_of(recipe.freeze, plan_network(spec), epochs)
+        freezing = freezing_of(recipe.freeze, plan_under(recipe.freeze, spec), epochs)
         update["features"], _ = place_features(recipe, freezing, images)
     info = run.info.model_copy(update=update)
     return dataclasses.replace(run, spec=spec, recipe=recipe, data=choice, info=info)
@@ -96,8 +98,9 @@ def _progress(run: Run) -> Progress:
     return read_record(Manifest, folder / MANIFEST).progress if folder is not None else Progress()
 
 
-def _refuse_other_tensors(run: Run, spec: ArchSpec) -> None:
-    before, now = (set(plan_network(each).tensors()) for each in (run.spec, spec))
+def _refuse_other_tensors(run: Run, spec: ArchSpec, recipe: Recipe) -> None:
+    pairs = ((run.recipe.freeze, run.spec), (recipe.freeze, spec))
+    before, now = (set(plan_under(*pair).tensors()) for pair in pairs)
     if before != now:
         name, shape, _ = min(before ^ now)
         where = "the run's" if (name, shape) in {(name, shape) for name, shape, _ in before} else "the other"

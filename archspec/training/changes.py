@@ -6,10 +6,10 @@ from typing import Any
 
 from archspec.errors import RunError
 from archspec.offers import Settings
-from archspec.plugins import Plugins
 from archspec.spec.dump import to_data
+from archspec.training.code import installed_versions, used_plugins
 from archspec.training.recipe import Recipe
-from archspec.training.run import Run, installed_versions, outside_plugins
+from archspec.training.run import Run
 
 Difference = tuple[str, Any, Any]
 """A path, and two values."""
@@ -44,8 +44,8 @@ _DECIDING = ("archspec", "torch", "torchvision", "pillow")
 """The packages whose versions can change what a step computes."""
 
 
-def refuse_other_code(run: Run, plugins: Plugins) -> None:
-    """Compare the versions that a run was begun with, of packages and plugins, with those that are installed.
+def refuse_other_code(run: Run) -> None:
+    """Compare the versions that a run was begun with, of packages and its plugins, with those that are here.
 
     Raises:
         RunError: they differ; it names all differences.
@@ -53,7 +53,7 @@ def refuse_other_code(run: Run, plugins: Plugins) -> None:
     """
     now, before = installed_versions(), run.info.versions
     pairs = [(f"{name} {before[name]}", f"{name} {now[name]}") for name in _DECIDING if before.get(name) != now[name]]
-    there, here = set(run.info.plugins), set(outside_plugins(plugins))
+    there, here = set(run.info.plugins), set(used_plugins(run.spec, run.recipe, run.data))
     gone, new = sorted(there - here), sorted(here - there)
     if not (pairs or gone or new):
         return

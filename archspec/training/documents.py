@@ -90,9 +90,8 @@ def choose_data(choice: str, overrides: Iterable[str], plugins: Plugins) -> Data
 
     """
     name, colon, root = choice.partition(":")
-    known = plugins.offers("datasets")
-    if name not in known:
-        help = _guess_data(choice, closest(name, known)) or plugins.known("datasets")
+    if plugins.get("datasets", name) is None:
+        help = _guess_data(choice, closest(name, plugins.offers("datasets"))) or plugins.known("datasets")
         raise ArchspecError(f"unknown data set '{choice}'", help=help)
     place = Place("--data", 1, 1, len(choice), choice)
     options = Mapping(place, {"type": Entry(place, Scalar(name, place))})

@@ -58,7 +58,7 @@ class Classifier:
         self.epoch = manifest.progress.epoch
         self.preprocessing = preprocessing = manifest.preprocessing  # a run that goes on may have another by then
         self.normalize = Normalize(preprocessing, self.device, channels_last=run.recipe.channels_last)
-        network = logits_network(run.spec, state).to(memory_format=self.normalize.memory_format)
+        network = logits_network(run.spec, state, run.recipe.freeze).to(memory_format=self.normalize.memory_format)
         self.network = network.to(self.device).eval()
         self.dtype = compute_dtype(run.recipe.precision, self.device)
         self.transform = EvaluationTransform(preprocessing)

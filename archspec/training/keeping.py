@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from archspec.files import before
-from archspec.network.compile import Network
 from archspec.training.checkpoint import optimizer_tensors, save_checkpoint
 from archspec.training.frozen import keep_frozen, prove_frozen
-from archspec.training.loop import train
+from archspec.training.loop import Trainer, train
 from archspec.training.records import EpochMetrics, Manifest
 from archspec.training.results import EpochResult, Result, StepResult
 from archspec.training.run import METRICS, SKIPPED, TIMES, create_run, lock_run
@@ -40,12 +39,14 @@ def fit(session: Session, stop: Callable[[], bool] = lambda: False) -> Iterator[
     try:
         if session.frozen is None:
             session.frozen = keep_frozen(session.run.path, trainer.network, trainer.freezing)
+        trainer.events.run_started(trainer)
         with plain_faults():
             yield from _fit(session, stop)
         if session.ended:
             if session.frozen is not None:
                 session.proved = prove_frozen(trainer.network, session.frozen)
             shutil.rmtree(before(session.run.last), ignore_errors=True)
+            trainer.events.run_finished(trainer)
     finally:
         session.lock.release(force=True)
         if not session.run.last.is_dir():  # not `session.best`: an interrupt may come between checkpoint and that
@@ -58,6 +59,7 @@ def _fit(session: Session, stop: Callable[[], bool]) -> Iterator[Result]:
     for result in train(session.trainer):
         stopped = stop()
         if isinstance(result, EpochResult):
+            session.trainer.events.epoch_finished(session.trainer, result)
             _keep_epoch(session, result)
             clock.reset()
         elif stopped or (isinstance(result, StepResult) and clock.is_due()):
@@ -102,14 +104,12 @@ def _keep_epoch(session: Session, result: EpochResult) -> None:
     run.append(METRICS, metrics.model_dump())
     run.append(TIMES, {name: getattr(result, name) for name in ("epoch", "seconds", "images_per_second", "waited")})
     _list_skipped(session)
+    best = False
     if result.validation is not None:
         session.metrics = metrics
-        if session.best is None or _rank(metrics, run.recipe.best_by) > _rank(session.best, run.recipe.best_by):
-            session.best, session.waiting = metrics, 0
-            save_checkpoint(run.best, _manifest(session), _moving(session, session.trainer.evaluated))
-        else:
-            session.waiting += 1
-    save(session)
+        best = session.best is None or _rank(metrics, run.recipe.best_by) > _rank(session.best, run.recipe.best_by)
+        session.best, session.waiting = (metrics, 0) if best else (session.best, session.waiting + 1)
+    save(session, best=best)
 
 
 def _rank(metrics: EpochMetrics, best_by: str) -> tuple[float, ...]:
@@ -121,33 +121,38 @@ def _rank(metrics: EpochMetrics, best_by: str) -> tuple[float, ...]:
     return (-math.inf if share is None else share, -metrics.loss)  # a run of before may not have counted it
 
 
-def save(session: Session) -> None:
-    """Keep a checkpoint of this moment as the last one, and the one before it.
+def save(session: Session, *, best: bool = False) -> None:
+    """Keep a checkpoint of this moment as the last one, and the one before it; and as the best one, where it is that.
 
     Raises:
         RunError: it cannot be written, or a loss since the last look is not finite.
 
     """
-    trainer = session.trainer
+    trainer, run = session.trainer, session.run
     trainer.settle()
-    model, state = _moving(session, trainer.evaluated), training_state(session)
-    save_checkpoint(session.run.last, _manifest(session), model, state, keep_before=True)
+    state = _training_state(trainer)  # before an event changes anything for saving
+    with trainer.events.saving(trainer) as training:
+        model = _moving(session, trainer.evaluated.state_dict())
+        if training is None and trainer.average is not None:
+            training = trainer.network.state_dict()
+        if training is not None:  # the model's file holds another network than the one that trains
+            state |= {f"network/{name}": value for name, value in _moving(session, training).items()}
+        if best:
+            save_checkpoint(run.best, _manifest(session), model)
+        save_checkpoint(run.last, _manifest(session), model, state, keep_before=True)
 
 
-def _moving(session: Session, network: Network) -> dict[str, Tensor]:
+def _moving(session: Session, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A network's tensors, but for those that the run never changes."""
     frozen = session.frozen.tensors if session.frozen is not None else {}
-    return {name: value for name, value in network.state_dict().items() if name not in frozen}
+    return {name: value for name, value in state.items() if name not in frozen}
 
 
-def training_state(session: Session) -> dict[str, Tensor]:
-    """What training needs to go on beside the model: the optimizer's state, and the network of an average."""
-    trainer = session.trainer
+def _training_state(trainer: Trainer) -> dict[str, Tensor]:
+    """What training needs to go on beside its network: the optimizer's state, and that of run events."""
     tensors = optimizer_tensors(trainer.optimizer, trainer.network)
     state = {f"optimizer/{name}": value for name, value in tensors.items()}
-    if trainer.average is not None:
-        state |= {f"network/{name}": value for name, value in _moving(session, trainer.network).items()}
-    return state
+    return state | {f"events/{name}": value for name, value in trainer.events.tensors().items()}
 
 
 def _manifest(session: Session) -> Manifest:

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
 import torch
@@ -23,6 +24,7 @@ from archspec.finetuning.freezing import Freezing
 from archspec.finetuning.parts import set_training
 from archspec.network.compile import Network
 from archspec.training.evaluation import autocast, evaluate
+from archspec.training.events import Events
 from archspec.training.features import Features
 from archspec.training.recipe import Recipe
 from archspec.training.records import Progress
@@ -54,6 +56,8 @@ class Trainer:
     """What trains in which epoch."""
     features: Features | None = None
     """What a frozen prefix makes of the images, where the recipe keeps it."""
+    events: Events = field(default_factory=Events)
+    """What acts on the run at certain times."""
     average: AveragedModel | None = None
     """The moving average of the network, which is evaluated in its place."""
     forward: Callable[[Tensor], Tensor] | None = None
@@ -218,7 +222,8 @@ def _finish_epoch(trainer: Trainer, images: int, started: float) -> EpochResult:
     epoch = done.epoch + 1
     validation = None
     if epoch % trainer.recipe.evaluate_every == 0 or trainer.finished:
-        validation = evaluate(route.evaluated, route.validation_loader, route.enter, trainer.dtype)
+        measure = partial(evaluate, route.evaluated, route.validation_loader, route.enter, trainer.dtype)
+        validation = trainer.events.evaluate(trainer, measure)
     lr = max(trainer.learning_rates(done.step - 1, done.epoch))
     trainer.progress = Progress(epoch=epoch, step=done.step)
     return EpochResult(

@@ -21,6 +21,7 @@ from archspec.errors import RunError
 from archspec.paths import existing_folder
 from archspec.training.checkpoint import optimizer_tensors
 from archspec.training.evaluation import autocast
+from archspec.training.events import Events
 from archspec.training.features import Features
 from archspec.training.forecast import Forecast, PhaseTime
 from archspec.training.loop import Trainer, train_step
@@ -79,6 +80,7 @@ def _double(trainer: Trainer) -> Trainer:
         network=network,
         optimizer=make_optimizer(trainer.recipe, network, trainer.freezing),
         features=None,
+        events=Events(),
         route=None,
         average=None,
         forward=torch.compile(network) if trainer.forward is not None else None,  # torch keeps the code for the run
@@ -167,4 +169,5 @@ def _disk(double: Trainer, trainer: Trainer) -> int:
     """Four models, and three times what training needs to go on."""
     model: int = sum(value.nbytes for value in trainer.network.state_dict().values())
     state = sum(value.nbytes for value in optimizer_tensors(double.optimizer, double.network).values())
-    return 4 * model + 3 * (state + (model if trainer.average is not None else 0))
+    both = trainer.average is not None or trainer.events.act_around("saving")
+    return 4 * model + 3 * (state + (model if both else 0))

@@ -28,15 +28,16 @@ class SizePart(Settings):
     """Pixels of the shorter side; the spec's proportions are kept."""
 
 
-def _each_once(trackers: tuple[Options, ...]) -> tuple[Options, ...]:
-    names = [options.offer.name for options in trackers]
+def _each_once(chosen: tuple[Options, ...]) -> tuple[Options, ...]:
+    names = [options.offer.name for options in chosen]
     for name in names:
-        if names.count(name) > 1:  # both would write into RUN/NAME
+        if names.count(name) > 1:  # both would write into RUN/NAME, or the same entries of a checkpoint
             raise ValueError(f"names '{name}' twice")
-    return trackers
+    return chosen
 
 
 Trackers = Annotated[tuple[Annotated[Options, Offered("trackers")], ...], AfterValidator(_each_once)]
+RunEvents = Annotated[tuple[Annotated[Options, Offered("run_events")], ...], AfterValidator(_each_once)]
 
 
 class Recipe(Settings):
@@ -138,6 +139,8 @@ class Recipe(Settings):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     trackers: Trackers = ()
     """Who is told of every step and epoch, beside the run directory."""
+    events: RunEvents = ()
+    """What acts on the run, before and after evaluation, before saving, and at other times: plugins offer them."""
     data: Annotated[Options | None, Offered("datasets")] = None
     """The data set, with its options; `--data` takes the place of it."""
 

@@ -46,9 +46,9 @@ def resume_session(run: Run, data: ImageData, *, device: torch.device, workers: 
     state = read_checkpoint(run.last, STATE)[1]
     manifest, given_up = carry_over(manifest, run, data)
     frozen = Frozen(read_frozen(run.path, manifest.frozen), manifest.frozen) if manifest.frozen else None
-    own = _part(state, "network/")  # where there is an average, it is what the model's file holds
+    own = _part(state, "network/")  # where the model's file holds an average, or what an event made of it
     whole = own | frozen.tensors if own and frozen else own or model
-    trainer = make_trainer(run, data, logits_network(run.spec, whole), device, workers)
+    trainer = make_trainer(run, data, logits_network(run.spec, whole, run.recipe.freeze), device, workers)
     if run.info.changes:
         refuse_missing_state(trainer, _part(state, "optimizer/"))
     _restore(trainer, manifest, model, state)
@@ -73,6 +73,7 @@ def _restore(trainer: Trainer, manifest: Manifest, model: dict[str, Tensor], sta
     if trainer.average is not None:
         trainer.average.module.load_state_dict(model)
         trainer.average.n_averaged.fill_(manifest.progress.step)
+    trainer.events.restore(_part(state, "events/"))
     if manifest.scaler:  # empty, where fp16 is new
         trainer.scaler.load_state_dict(manifest.scaler)
     trainer.progress = manifest.progress

@@ -16,7 +16,6 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from archspec.data.index import ImageData
-from archspec.errors import DataError, RunError
+from archspec.errors import DataError, DocumentError, PluginError, RunError
 from archspec.files import append_line, write_bytes, write_text
 from archspec.paths import is_file, is_folder
 from archspec.plugins import Plugins
@@ -33,12 +32,12 @@ from archspec.spec.dump import to_yaml
 from archspec.spec.load import load_spec
 from archspec.spec.reader import read_document
 from archspec.spec.settings import read_settings
+from archspec.training.code import installed_versions, lacking_plugins, used_plugins
 from archspec.training.exchange import current
 from archspec.training.recipe import DataChoice, Recipe
 from archspec.training.records import EpochMetrics, RunInfo, SplitRecord, read_record
 
 METRICS, TIMES, SKIPPED = "metrics.jsonl", "times.jsonl", "skipped.jsonl"
-_PACKAGES = ("torch", "torchvision", "numpy", "pillow", "pydantic", "safetensors")
 
 
 @dataclass(frozen=True)
@@ -143,12 +142,12 @@ def describe_run(
     data: ImageData,
     recipe: Recipe,
     spec: ArchSpec,
+    choice: DataChoice,
     *,
     steps: int,
     command: list[str],
     device: str,
     threads: int,
-    plugins: Plugins,
 ) -> RunInfo:
     """What `run.json` will say of a new run.
 
@@ -160,7 +159,7 @@ def describe_run(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         command=tuple(command),
         versions=installed_versions(),
-        plugins=outside_plugins(plugins),
+        plugins=used_plugins(spec, recipe, choice),
         platform=platform.platform(),
         device=device,
         threads=threads,
@@ -233,7 +232,7 @@ def open_run(path: Path, plugins: Plugins) -> Run:
     """The run in a directory.
 
     Raises:
-        RunError: it is no run directory, or is damaged.
+        RunError: it is no run directory, is damaged, or was made with plugins that are not here.
 
     """
     if not is_file(path / "run.json"):
@@ -242,13 +241,18 @@ def open_run(path: Path, plugins: Plugins) -> Run:
     info = read_record(RunInfo, current(path, "run.json"))
     if missing := [name for name in ("spec.yaml", "recipe.yaml", "data.yaml") if not is_file(path / name)]:
         raise RunError(f"the run directory '{path}' is damaged: it holds no {missing[0]}")
-    return Run(
-        path=path,
-        spec=load_spec(current(path, "spec.yaml"), plugins=plugins),
-        recipe=read_settings(Recipe, read_document(current(path, "recipe.yaml")), plugins),
-        data=read_settings(DataChoice, read_document(current(path, "data.yaml")), plugins),
-        info=info,
-    )
+    try:
+        return Run(
+            path=path,
+            spec=load_spec(current(path, "spec.yaml"), plugins=plugins),
+            recipe=read_settings(Recipe, read_document(current(path, "recipe.yaml")), plugins),
+            data=read_settings(DataChoice, read_document(current(path, "data.yaml")), plugins),
+            info=info,
+        )
+    except (DocumentError, PluginError) as error:
+        if (lacking := lacking_plugins(path, info.plugins, plugins)) is not None:
+            raise lacking from error
+        raise
 
 
 def refuse_other_images(run: Run, data: ImageData, splits: Iterable[str], cure: str | None = None) -> None:
@@ -264,21 +268,3 @@ def refuse_other_images(run: Run, data: ImageData, splits: Iterable[str], cure: 
             message = f"the {name} split is not the one that '{run.path}' was trained with: {before.images:,} images"
             drawn = "its splits are drawn from one folder; name other images with --data" if data.drawn else None
             raise DataError(f"{message} then, {len(now):,} now, or others", file=data.root, help=cure or drawn)
-
-
-def installed_versions() -> dict[str, str]:
-    """Of archspec, Python, and the packages that decide what a run computes."""
-    packages = {package: _version(package) for package in _PACKAGES}
-    return {"archspec": _version("archspec-nn"), "python": platform.python_version(), **packages}
-
-
-def outside_plugins(plugins: Plugins) -> tuple[str, ...]:
-    """The plugins that do not come with archspec, with their versions."""
-    return tuple(plugin.origin for plugin in plugins.plugins if plugin.distribution != "archspec")
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "unknown"

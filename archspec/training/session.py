@@ -22,12 +22,14 @@ from archspec.data.randomness import INIT, seed_generator
 from archspec.data.transforms import Entrance, Normalize
 from archspec.errors import RunError, WeightsError
 from archspec.finetuning.freezing import Freezing, freezing_of
+from archspec.finetuning.policy import plan_under
 from archspec.network.compile import Network, compile_network
+from archspec.offers import Options
 from archspec.plan.plan import Plan
 from archspec.plan.planner import plan_network
-from archspec.plugins import Plugins
 from archspec.spec.arch import ArchSpec
 from archspec.training.device import compute_dtype
+from archspec.training.events import make_events
 from archspec.training.features import Features, features_of
 from archspec.training.forecast import Forecast, epochs_within
 from archspec.training.frozen import Frozen
@@ -95,14 +97,18 @@ def fit_head(spec: ArchSpec, data: ImageData) -> ArchSpec:
     return spec.model_copy(update={"head": spec.head.model_copy(update={"classes": len(data.classes)})})
 
 
-def logits_network(spec: ArchSpec, state: dict[str, torch.Tensor] | None = None) -> Network:
+def logits_network(
+    spec: ArchSpec, state: dict[str, torch.Tensor] | None = None, freeze: Options | None = None
+) -> Network:
     """The network of a spec up to its logits: a softmax in the head is left to the loss.
+
+    With the options of a freezing policy, it has the parameters that the policy adds.
 
     Raises:
         RunError: `state` is not that of the spec's network.
 
     """
-    plan = plan_network(spec)
+    plan = plan_network(spec) if freeze is None else plan_under(freeze, spec)
     try:
         return compile_network(plan, end=plan.logits_end, state=state)
     except WeightsError as error:
@@ -117,15 +123,17 @@ def begin_network(run: Run) -> tuple[Network, WeightsPlan | None]:
 
     """
     seed_generator(INIT, run.recipe.seed)
-    network = logits_network(run.spec)
+    network = logits_network(run.spec, freeze=run.recipe.freeze)
     how = run.recipe.weights
     if how is None:
         return network, None
-    planned = plan_weights(network.plan, Path(how.file), how, run.classes)
+    # the file's tensors go by the spec's own names: what a freezing policy adds begins as the policy says
+    plan = network.plan if run.recipe.freeze.offer.rewrite is None else plan_network(run.spec)
+    planned = plan_weights(plan, Path(how.file), how, run.classes)
     planned.refuse()
     if run.info.weights not in (None, planned.sha256):
         raise WeightsError(f"{planned.source} is no longer the file that the run '{run.path}' began with")
-    apply_weights(network, planned)
+    apply_weights(network, dataclasses.replace(planned, plan=network.plan))
     return network, planned
 
 
@@ -134,7 +142,6 @@ def new_session(
     recipe: Recipe,
     choice: DataChoice,
     data: ImageData,
-    plugins: Plugins,
     *,
     out: Path,
     command: list[str],
@@ -155,9 +162,7 @@ def new_session(
     threads = torch.get_num_threads()
     images = len(data.splits[TRAIN])
     steps = count_steps(recipe, images)
-    info = describe_run(
-        data, recipe, spec, steps=steps, command=command, device=str(device), threads=threads, plugins=plugins
-    )
+    info = describe_run(data, recipe, spec, choice, steps=steps, command=command, device=str(device), threads=threads)
     run = Run(out, spec, recipe, choice, info)
     network, weights = begin_network(run)
     run = _with_weights(run, weights)
@@ -219,9 +224,10 @@ def make_trainer(run: Run, data: ImageData, network: Network, device: torch.devi
     freezing = freezing_of(recipe.freeze, network.plan, epochs)
     dtype = compute_dtype(recipe.precision, device)
     use_deterministic(recipe.deterministic)
+    optimizer = make_optimizer(recipe, network, freezing)
     return Trainer(
         network=network,
-        optimizer=make_optimizer(recipe, network, freezing),
+        optimizer=optimizer,
         schedule=learning_rate(recipe, steps_an_epoch, total_steps),
         loss=balanced_loss(recipe, data, device),
         recipe=recipe,
@@ -234,6 +240,7 @@ def make_trainer(run: Run, data: ImageData, network: Network, device: torch.devi
         total_steps=total_steps,
         freezing=freezing,
         features=_features(run, freezing, loaders, normalize),
+        events=make_events(run, optimizer),
         average=moving_average(network, recipe.average) if recipe.average is not None else None,
         forward=torch.compile(network) if recipe.compile else None,
     )

@@ -8,8 +8,9 @@ from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from archspec.errors import ArchspecError, PluginError, place_raised
+from archspec.errors import ArchspecError
 from archspec.offers import Offer, Options
+from archspec.plugins.blame import place_of
 from archspec.spec.dump import to_data
 from archspec.training.results import EpochResult, StepResult
 
@@ -86,7 +87,7 @@ class Trackers:
             except Exception as error:  # a plugin's code may raise anything
                 self._trackers.remove((offer, tracker))
                 what = f"the tracker '{offer.name}' of {offer.origin} fails, and the run goes on without it"
-                self._warn(f"{what}: {type(error).__name__}: {error}\n   help: {place_raised(error)} raised it")
+                self._warn(f"{what}: {type(error).__name__}: {error}\n   help: {place_of(error, offer)} raised it")
                 with contextlib.suppress(Exception):
                     tracker.close()
 
@@ -98,14 +99,7 @@ def make_tracker(options: Options, folder: Path) -> Tracker:
         ArchspecError: it refuses, or fails.
 
     """
-    offer = options.offer
-    try:
-        tracker: Tracker = offer.make(options, folder)
-    except ArchspecError:
-        raise
-    except Exception as error:
-        message = f"the tracker '{offer.name}' of {offer.origin} cannot be made: {type(error).__name__}: {error}"
-        raise PluginError(message, help=f"{place_raised(error)} raised it") from error
+    tracker: Tracker = options.offer.make(options, folder)
     return tracker
 
 

@@ -42,7 +42,7 @@ def session_of(spec_file, photos, recipe, plugins, tmp_path):
         data = choice.data.offer.make(choice.data, settings.seed)
         spec = fit_head(load_spec(spec_file, spec_overrides, plugins=plugins), data)
         place = {"out": tmp_path / out, "command": [], "device": torch.device("cpu"), "workers": 0}
-        return new_session(spec, settings, choice, data, plugins, **place)
+        return new_session(spec, settings, choice, data, **place)
 
     return make
 
