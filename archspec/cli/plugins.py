@@ -7,6 +7,7 @@ from typing import Any
 import rich_click as click
 
 from archspec.cli.output import json_option, print_json
+from archspec.cli.plugins_new import new
 from archspec.hookspecs import KINDS
 from archspec.plugins import Plugins
 
@@ -14,6 +15,9 @@ from archspec.plugins import Plugins
 @click.group()
 def plugins() -> None:
     """What is installed, and what it offers."""
+
+
+plugins.add_command(new)
 
 
 @plugins.command("list")
