@@ -108,9 +108,8 @@ def _check_name(name: str, kinds: Iterable[str]) -> None:
         help = f"small letters and digits, from a letter on, with single hyphens between, {_LONGEST} characters at most"
         raise PluginError(f"'{name}' cannot name a plugin{meant}", help=help)
     if name.startswith("archspec-"):
-        raise PluginError(
-            f"'{name}' has a prefix that is added by itself", help=f"say {name.removeprefix('archspec-')}"
-        )
+        help = f"say {name.removeprefix('archspec-')}"
+        raise PluginError(f"'{name}' begins with 'archspec-', which is added by itself", help=help)
     built_in = Plugins(installed=False)
     taken = [f"a built-in {singular(kind)}" for kind in kinds if name in built_in.offers(kind)]
     if any(plugin.name == name for plugin in built_in.plugins):
