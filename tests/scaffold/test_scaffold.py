@@ -29,12 +29,14 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_package_of_every_kind_passes_its_own_tests(here, environment):
-    assert run(["plugins", "new", "demo", "--with", EVERYTHING]) == 0
+def test_a_package_passes_its_own_tests(here, environment):
+    """The examples of the other kinds are on docs/plugins.md, whose test runs all of them."""
+    offers = ("block", "dataset", "optimizer", "freezing-policy")
+    assert run(["plugins", "new", "demo", "--with", ",".join(offers)]) == 0
     environment.install(here / "archspec-demo")
     done = environment.python("-m", "pytest", "-v", "-p", "no:cacheprovider", cwd=here / "archspec-demo")
     assert done.returncode == 0, done.said
-    for option in KINDS_BY_OPTION:
+    for option in offers:
         assert f"tests/test_{option.replace('-', '_')}.py::test_it_keeps_its_promises PASSED" in done.stdout
 
 
