@@ -18,6 +18,12 @@ from archspec.plugins import Plugins, closest
 _TEMPLATE = Path(__file__).parent / "template"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST = 30
+_RESERVED = {
+    "nn": "archspec itself is distributed as archspec-nn",
+    "all": "ARCHSPEC_DISABLE_PLUGINS=all means every plugin",
+    **dict.fromkeys(("null", "true", "false"), "a document reads it as a value, and not as text"),
+}
+"""Names that mean something else where a plugin's name stands."""
 _PLACES = {
     "package.toml": "pyproject.toml",  # under their own names, tools would heed these here
     "gitignore": ".gitignore",
@@ -51,7 +57,12 @@ def option_of(kind: str) -> str:
     return singular(kind).replace(" ", "-")
 
 
-KINDS_BY_OPTION = {option_of(kind): kind for kind in KINDS}
+def file_of(kind: str) -> str:
+    """`freezing_policies` -> `freezing_policy`: a kind's file, without its ending."""
+    return singular(kind).replace(" ", "_")
+
+
+KINDS_BY_OPTION = {option_of(kind): kind for kind in KINDS if (_TEMPLATE / f"src/{file_of(kind)}.py").exists()}
 """What a package can be made with."""
 
 
@@ -107,6 +118,8 @@ def _check_name(name: str, kinds: Iterable[str]) -> None:
         meant = f"; did you mean '{suggested}'?" if _NAME.fullmatch(suggested) else ""
         help = f"small letters and digits, from a letter on, with single hyphens between, {_LONGEST} characters at most"
         raise PluginError(f"'{name}' cannot name a plugin{meant}", help=help)
+    if name in _RESERVED:
+        raise PluginError(f"'{name}' cannot name a plugin: {_RESERVED[name]}", help="take another one")
     if name.startswith("archspec-"):
         help = f"say {name.removeprefix('archspec-')}"
         raise PluginError(f"'{name}' begins with 'archspec-', which is added by itself", help=help)
@@ -132,7 +145,7 @@ def package_files(name: str, kinds: Iterable[str]) -> dict[str, str]:
     files = {"src/$module/__init__.py": _init(kinds)}
     files |= {place: _read(path) for path, place in _PLACES.items()}
     for kind in kinds:
-        stem = option_of(kind).replace("-", "_")
+        stem = file_of(kind)
         files[f"tests/test_{stem}.py"] = _read(f"tests/test_{stem}.py")
         files[f"src/$module/{stem}.py"] = _read(f"src/{stem}.py")
         if (_TEMPLATE / f"src/{stem}_torch.py").exists():
@@ -146,7 +159,7 @@ def _read(path: str) -> str:
 
 def _init(kinds: Iterable[str]) -> str:
     """`__init__.py`: the module that the entry point names holds every hook."""
-    hooks = {option_of(kind).replace("-", "_"): f"archspec_{kind}" for kind in kinds}
+    hooks = {file_of(kind): f"archspec_{kind}" for kind in kinds}
     imports = "".join(f"from .{stem} import {hook}\n" for stem, hook in sorted(hooks.items()))
     names = "".join(f'    "{hook}",\n' for hook in sorted(hooks.values()))
     return f'"""The hooks of the plugin, where archspec finds them."""\n\n{imports}\n__all__ = [\n{names}]\n'

@@ -58,6 +58,10 @@ def test_ruff_finds_nothing_whatever_the_name(here, environment, name):
         assert done.returncode == 0, done.said
 
 
+def test_every_kind_of_offer_has_a_template():
+    assert set(KINDS_BY_OPTION.values()) == set(KINDS)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_stands_alone(kind):
     """A hook, its example, its check, and no import of a file that is not there."""
@@ -70,7 +74,7 @@ def test_each_kind_stands_alone(kind):
             if isinstance(node, ast.ImportFrom) and node.level:
                 assert f"src/archspec_ghost_net/{node.module}.py" in files
     (test,) = (text for path, text in files.items() if path.startswith("tests/test_"))
-    assert f'check_{scaffold.option_of(kind).replace("-", "_")}("ghost-net"' in test
+    assert f'check_{scaffold.file_of(kind)}("ghost-net"' in test
     assert "ghost-net" in files["README.md"].partition("```console")[2].partition("## Work")[0]
 
 
@@ -135,6 +139,9 @@ BAD = {
     ("ghost", ","): "`--with` names nothing",
     ("basic", "stem,block"): "'basic' is the name of a built-in block",
     ("imagefolder", "dataset"): "'imagefolder' is the name of a built-in dataset",
+    ("nn", "block"): "'nn' cannot name a plugin: archspec itself is distributed as archspec-nn",
+    ("all", "block"): "'all' cannot name a plugin: ARCHSPEC_DISABLE_PLUGINS=all means every plugin",
+    ("null", "loss"): "'null' cannot name a plugin: a document reads it as a value",
     ("stems", "loss"): "'stems' is the name of a built-in plugin",
 }
 
