@@ -10,6 +10,7 @@ import zipfile
 
 import pytest
 
+import archspec
 from archspec import Plugins, __version__, scaffold
 from archspec.cli.app import run
 from archspec.hookspecs import KINDS
@@ -76,6 +77,20 @@ def test_each_kind_stands_alone(kind):
     (test,) = (text for path, text in files.items() if path.startswith("tests/test_"))
     assert f'check_{scaffold.file_of(kind)}("ghost-net"' in test
     assert "ghost-net" in files["README.md"].partition("```console")[2].partition("## Work")[0]
+
+
+PUBLIC = {"archspec", "archspec.errors", "archspec.plan.gates", "archspec.testing", "archspec.testing.fixtures"}
+"""What an example may import of archspec, and anything below `archspec.data`."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_example_imports_what_a_plugin_may(kind):
+    for text in (text for path, text in package_files("demo", [kind]).items() if path.endswith(".py")):
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ImportFrom) and not node.level and node.module.startswith("archspec"):
+                assert node.module in PUBLIC or node.module.startswith("archspec.data"), node.module
+                if node.module == "archspec":
+                    assert {alias.name for alias in node.names} <= set(archspec.__all__)
 
 
 def test_the_entry_point_and_the_versions_are_those_of_the_package(here):
