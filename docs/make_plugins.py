@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from archspec.hookspecs import KINDS
-from archspec.scaffold import file_of, package_files
+from archspec.scaffold import KINDS_BY_OPTION, file_of, package_files
 
 PAGE = Path(__file__).parent / "plugins.md"
 MODULE = "src/archspec_demo"
@@ -18,7 +17,7 @@ def plugins_page(text: str) -> str:
 
 
 def _fill(found: re.Match[str]) -> str:
-    files, stem = package_files("demo", KINDS), file_of(found[2])
+    files, stem = package_files("demo", KINDS_BY_OPTION.values()), file_of(found[2])
     paths = [f"{MODULE}/{stem}.py", f"{MODULE}/{stem}_torch.py", f"tests/test_{stem}.py"]
     blocks = "".join(f"```python\n# {path}\n{files[path]}```\n\n" for path in paths if path in files)
     return f"{found[1]}\n{blocks}{found[3]}"

@@ -16,7 +16,7 @@ import archspec.testing
 from archspec import Builder, hookspecs
 from archspec.hookspecs import KINDS
 from archspec.plan.operations import Operation
-from archspec.scaffold import package_files
+from archspec.scaffold import KINDS_BY_OPTION, file_of, package_files
 from archspec.testing import fixtures
 
 PAGE = Path(__file__).parents[2] / "docs" / "plugins.md"
@@ -70,7 +70,8 @@ def test_every_hook_has_a_complete_example_and_its_check(kind):
     assert f"<!-- example: {kind} -->" in section
     sources = "".join(python_files(section).values())
     assert f"def archspec_{kind}()" in sources
-    check = re.search(r"check_\w+", sources)[0]
+    check = f"check_{file_of(kind)}"
+    assert check in sources
     assert f"`{check}`" in section.partition("<!-- end -->")[2], f"what {check} proves is not said"
 
 
@@ -81,7 +82,7 @@ def test_the_examples_are_what_the_command_writes(compare_with_golden):
 @pytest.mark.slow
 def test_every_example_of_a_hook_passes_its_tests(tmp_path, environment):
     package = tmp_path / "archspec-demo"
-    everything = package_files("demo", KINDS)
+    everything = package_files("demo", KINDS_BY_OPTION.values())
     shown = python_files(TEXT.partition("## Every hook")[2]) | {
         "tests/conftest.py": python_files(TEXT)["tests/conftest.py"]
     }
@@ -92,7 +93,7 @@ def test_every_example_of_a_hook_passes_its_tests(tmp_path, environment):
     environment.install(package)
     done = environment.python("-m", "pytest", "-v", "-p", "no:cacheprovider", cwd=package)
     assert done.returncode == 0, done.said
-    assert done.stdout.count("::test_it_keeps_its_promises PASSED") == len(KINDS)
+    assert done.stdout.count("::test_it_keeps_its_promises PASSED") == len(KINDS_BY_OPTION)
 
 
 def test_the_example_of_an_offer_passes_its_tests(tmp_path, environment):

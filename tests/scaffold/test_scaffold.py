@@ -17,6 +17,7 @@ from archspec.hookspecs import KINDS
 from archspec.scaffold import KINDS_BY_OPTION, package_files, read_kinds, supported, write_package
 
 EVERYTHING = ",".join(KINDS_BY_OPTION)
+WRITTEN = list(KINDS_BY_OPTION.values())
 LONGEST = "abcdefghi-abcdefghij-abcdefghi"
 
 
@@ -44,26 +45,27 @@ def test_a_package_passes_its_own_tests(here, environment):
 @pytest.mark.slow
 def test_its_types_are_strict(here, environment):
     pytest.importorskip("mypy")
-    package = write_package("demo", KINDS, here)
+    package = write_package("demo", WRITTEN, here)
     done = environment.python("-m", "mypy", cwd=package)
     assert done.returncode == 0, done.said
-    assert "Success: no issues found in 35 source files" in done.stdout
+    files = sum(1 for _ in package.rglob("*.py"))
+    assert f"Success: no issues found in {files} source files" in done.stdout
 
 
 @pytest.mark.parametrize("name", ["a", LONGEST])
 def test_ruff_finds_nothing_whatever_the_name(here, environment, name):
     pytest.importorskip("ruff")
-    package = write_package(name, KINDS, here)
+    package = write_package(name, WRITTEN, here)
     for words in (["check", "."], ["format", "--check", "."]):
         done = environment.python("-m", "ruff", *words, "--no-cache", cwd=package)
         assert done.returncode == 0, done.said
 
 
 def test_every_kind_of_offer_has_a_template():
-    assert set(KINDS_BY_OPTION.values()) == set(KINDS)
+    assert set(WRITTEN) == set(KINDS)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", WRITTEN)
 def test_each_kind_stands_alone(kind):
     """A hook, its example, its check, and no import of a file that is not there."""
     files = package_files("ghost-net", [kind])
@@ -83,7 +85,7 @@ PUBLIC = {"archspec", "archspec.errors", "archspec.plan.gates", "archspec.testin
 """What an example may import of archspec, and anything below `archspec.data`."""
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", WRITTEN)
 def test_an_example_imports_what_a_plugin_may(kind):
     for text in (text for path, text in package_files("demo", [kind]).items() if path.endswith(".py")):
         for node in ast.walk(ast.parse(text)):
@@ -115,7 +117,7 @@ def test_a_plugin_supports_archspec_up_to_the_next_version_that_may_break_it(ver
 def test_kinds_are_named_in_the_singular_and_understood_in_the_plural():
     assert read_kinds("freezing-policy,block") == ["blocks", "freezing_policies"]
     assert read_kinds(" Blocks, freezing_policies losses,block ") == ["blocks", "freezing_policies", "losses"]
-    assert set(read_kinds(EVERYTHING)) == set(KINDS)
+    assert set(read_kinds(EVERYTHING)) == set(WRITTEN)
 
 
 def test_the_command_says_what_it_wrote(here, cli_json):
