@@ -8,6 +8,7 @@ import rich_click as click
 
 from archspec.cli.output import json_option, print_json
 from archspec.cli.plugins_doctor import doctor
+from archspec.cli.plugins_new import new
 from archspec.errors import PluginError
 from archspec.hookspecs import KINDS
 from archspec.offers import Offer
@@ -22,6 +23,7 @@ def plugins(loaded: Plugins) -> None:
 
 
 plugins.add_command(doctor)
+plugins.add_command(new)
 
 
 @plugins.command("list")

@@ -2,9 +2,11 @@
 
 A check of a network's part writes specs that hold the offer, with options drawn from its own model, and proves of each
 that the plan and the module that torch runs are one network. `check_dataset` opens a data set, with the options that it
-is given, `check_transform` lets images through, `check_optimizer`, `check_schedule`, `check_loss` and
-`check_freezing_policy` call what a recipe names, and `check_tracker` tells of a made-up run. No check needs a test
-runner, and each leaves random numbers as they were.
+is given, `check_sample` writes sample data, `check_transform` lets images through, `check_optimizer`, `check_schedule`,
+`check_loss` and `check_freezing_policy` call what a recipe names, and `check_tracker` tells of a made-up run. No check
+needs a test runner, and each leaves random numbers as they were.
+
+`archspec.testing.fixtures` has fixtures of pytest; `archspec_run`, a `Runner`, runs whole commands.
 """
 
 from __future__ import annotations
@@ -30,11 +32,15 @@ from archspec.testing.losses import prove_loss
 from archspec.testing.optimizers import prove_optimizer
 from archspec.testing.proofs import prove
 from archspec.testing.randomness import others_kept
+from archspec.testing.runner import Runner, RunResult
+from archspec.testing.samples import check_sample
 from archspec.testing.schedules import prove_schedule
 from archspec.testing.trackers import check_tracker
 from archspec.testing.transforms import TransformBench
 
 __all__ = [
+    "RunResult",
+    "Runner",
     "check_activation",
     "check_attention",
     "check_block",
@@ -44,6 +50,7 @@ __all__ = [
     "check_loss",
     "check_norm",
     "check_optimizer",
+    "check_sample",
     "check_schedule",
     "check_shortcut",
     "check_stem",

@@ -27,6 +27,7 @@ _READ = 32
 _FEW = 16
 """A container of fewer entries is none that grows with the images."""
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+_STATE = "loader processes get the source by pickle, so all that it reads by must be in its attributes"
 
 
 def prove_data(data: ImageData) -> None:
@@ -37,12 +38,14 @@ def prove_data(data: ImageData) -> None:
         raise Fault(f"it has a split '{unknown[0]}'; splits are called {', '.join(SPLITS)}")
     for split in (TRAIN, VALIDATION):
         if split not in data.splits:
-            raise Fault(f"it has no {split} split")
+            help = "archspec.data.draw_splits draws it where the data has none"
+            raise Fault(f"it has no {split} split: {help}")
     for split, index in data.splits.items():
         _prove_index(split, index, len(data.classes))
     lacking = set(range(len(data.classes))) - set(np.unique(data.splits[TRAIN].labels).tolist())
     if lacking:
-        raise Fault(f"its training split has no image of the class '{data.classes[min(lacking)]}'")
+        help = "take `classes` from the training split alone"
+        raise Fault(f"its training split has no image of the class '{data.classes[min(lacking)]}': {help}")
     if not isinstance(data.notes, tuple) or not all(isinstance(note, str) for note in data.notes):
         raise Fault("its `notes` must be a tuple of sentences")
     _prove_disjoint(data)
@@ -52,7 +55,7 @@ def _prove_classes(classes: Any) -> None:
     if not isinstance(classes, tuple) or not all(isinstance(name, str) for name in classes):
         raise Fault("its `classes` must be a tuple of names")
     if len(classes) < 2:
-        raise Fault(f"it has {len(classes)} classes, and a classifier needs two")
+        raise Fault(f"it has {len(classes)} classes, and a classifier needs two: refuse such data by a DataError")
     if not all(name.strip() for name in classes):
         raise Fault("the name of a class is empty")
     twice = [name for name in classes if classes.count(name) > 1] if len(set(classes)) < len(classes) else []
@@ -68,7 +71,8 @@ def _prove_index(split: str, index: Any, classes: int) -> None:
     least, most = int(index.labels.min()), int(index.labels.max())
     if least < 0 or most >= classes:
         wrong = least if least < 0 else most
-        raise Fault(f"its {split} split has the label {wrong}, and labels go from 0 to {classes - 1}")
+        help = "a label is the position of a name in `classes`"
+        raise Fault(f"its {split} split has the label {wrong}, and labels go from 0 to {classes - 1}: {help}")
     least, most = int(index.numbers.min()), int(index.numbers.max())
     if least < 0 or most >= len(index.source):
         wrong = least if least < 0 else most
@@ -92,9 +96,10 @@ def prove_images(data: ImageData) -> None:
     for split, index in data.splits.items():
         sent = _send(split, index)
         if sent.fingerprint() != index.fingerprint():
-            raise Fault(f"its {split} split has another fingerprint after a pickle")
+            raise Fault(f"its {split} split has another fingerprint after a pickle: {_STATE}")
         if index.source.digest(index.numbers[1:]) == index.source.digest(index.numbers):
-            raise Fault(f"the digest of its {split} split does not tell other images from these")
+            help = "hash what names the images with the `numbers` that are given"
+            raise Fault(f"the digest of its {split} split does not tell other images from these: {help}")
         for position in _spread(index):
             _prove_image(index, sent, position)
 
@@ -111,18 +116,20 @@ def _send(split: str, index: ImageIndex) -> ImageIndex:
 def _prove_image(index: ImageIndex, sent: ImageIndex, position: int) -> None:
     name = index.name(position)
     if sent.name(position) != name:
-        raise Fault(f"the image '{name}' is called '{sent.name(position)}' after a pickle")
+        raise Fault(f"the image '{name}' is called '{sent.name(position)}' after a pickle: {_STATE}")
     for channels, mode in _MODES.items():
         image = read_image(index, position, channels)
         if image.mode != mode:
-            raise Fault(f"the image '{name}' comes as {image.mode}, where {mode} was asked for")
+            help = "archspec.data.convert_image(image, reading) makes it so"
+            raise Fault(f"the image '{name}' comes as {image.mode}, where {mode} was asked for: {help}")
         if image.size != tuple(index.size(position)):
             raise Fault(f"the image '{name}' has {image.size} pixels, and {tuple(index.size(position))} were said")
     first = read_image(index, position, 3).tobytes()
     if read_image(index, position, 3).tobytes() != first:
-        raise Fault(f"the image '{name}' is another one each time that it is read")
+        help = "`read` must depend on the number alone, and chance belongs in a transform"
+        raise Fault(f"the image '{name}' is another one each time that it is read: {help}")
     if read_image(sent, position, 3).tobytes() != first:
-        raise Fault(f"the image '{name}' is another one after a pickle")
+        raise Fault(f"the image '{name}' is another one after a pickle: {_STATE}")
 
 
 def read_image(index: ImageIndex, position: int, channels: int) -> Image.Image:
@@ -149,7 +156,8 @@ def prove_memory(data: ImageData) -> None:
         kept = weakref.ref(read_image(index, 0, 3))
         gc.collect()
         if kept() is not None:
-            raise Fault(f"its {split} split keeps the images that were read")
+            help = "an epoch would fill the memory: keep paths or arrays, and `recipe.cache` keeps pixels"
+            raise Fault(f"its {split} split keeps the images that were read: {help}")
 
 
 def _held_by(source: Any) -> Iterator[Any]:
@@ -177,7 +185,7 @@ def prove_workers(data: ImageData) -> None:
         one, two = (_batches(split, some, preprocessing, workers) for workers in (0, 2))
         for ours, theirs in zip(one, two, strict=True):
             if not (torch.equal(ours.images, theirs.images) and torch.equal(ours.labels, theirs.labels)):
-                raise Fault(f"its {split} split gives other batches in loader processes")
+                raise Fault(f"its {split} split gives other batches in loader processes: {_STATE}")
 
 
 def _batches(split: str, index: ImageIndex, preprocessing: Any, workers: int) -> list[Batch]:

@@ -19,6 +19,8 @@ from archspec.testing.cases import Fault
 from archspec.testing.dataset_proofs import prove_data, prove_images, prove_memory, prove_workers
 from archspec.testing.randomness import randomness_left_alone
 
+_ORDER = "sort what a folder lists, and draw from the seed alone"
+
 
 def check_dataset(
     name: str, *, plugins: Plugins | None = None, options: Mapping[str, Any] | None = None, seed: int = 0
@@ -72,12 +74,13 @@ def _open(options: Options, seed: int) -> ImageData:
 def _prove_again(data: ImageData, again: ImageData, seed: int) -> None:
     """The same seed gives the same data set."""
     if again.classes != data.classes:
-        raise Fault(f"opened twice with seed {seed}, it has other classes")
+        raise Fault(f"opened twice with seed {seed}, it has other classes: {_ORDER}")
     if list(again.splits) != list(data.splits):
-        raise Fault(f"opened twice with seed {seed}, it has other splits")
+        raise Fault(f"opened twice with seed {seed}, it has other splits, or in another order: {_ORDER}")
     for split, index in data.splits.items():
         if index.fingerprint() != again.splits[split].fingerprint():
-            raise Fault(f"opened twice with seed {seed}, its {split} split holds other images, labels or another order")
+            what = f"its {split} split holds other images, labels or another order"
+            raise Fault(f"opened twice with seed {seed}, {what}: {_ORDER}")
 
 
 def _prove_other_seed(data: ImageData, other: ImageData) -> None:
@@ -86,11 +89,13 @@ def _prove_other_seed(data: ImageData, other: ImageData) -> None:
         raise Fault("another seed gives it other classes or splits")
     if data.drawn:
         if _everything(data) != _everything(other):
-            raise Fault("another seed gives it other images, and not just other splits of the same ones")
+            help = "the seed is for the splits alone"
+            raise Fault(f"another seed gives it other images, and not just other splits of the same ones: {help}")
         return
     for split, index in data.splits.items():
         if index.fingerprint() != other.splits[split].fingerprint():
-            raise Fault(f"another seed changes its {split} split, and it does not say that splits are `drawn`")
+            help = "give ImageData drawn=True"
+            raise Fault(f"another seed changes its {split} split, and it does not say that splits are `drawn`: {help}")
 
 
 def _everything(data: ImageData) -> list[tuple[str, int]]:

@@ -22,20 +22,23 @@ _DRAWS = 20
 """So many weights are tried before a parameter counts as one that no gradient reaches: one ReLU can be dead, and a gate
 so far in its saturation that its gradient is zero. So each time they are smaller."""
 
+_PURE = "what it writes must depend on its options and its input alone"
+
 
 def prove_names(case: Case, bench: Bench) -> None:
     """Planned again, the steps are the same; at other widths and sizes, the tensors' names are."""
     first, second = (list(map(_describe, plan.steps)) for plan in (case.plan, plan_network(case.spec)))
     for one, other in zip(first, second, strict=False):
         if one != other:
-            raise Fault(f"planned twice, it writes {_differing(one, other)}")
+            raise Fault(f"planned twice, it writes {_differing(one, other)}: {_PURE}")
     if len(first) != len(second):
-        raise Fault(f"planned twice, it writes {len(first)} steps, and then {len(second)}")
+        raise Fault(f"planned twice, it writes {len(first)} steps, and then {len(second)}: {_PURE}")
     scaled = bench.scaled(case)
     if scaled is not None:
         ours, theirs = ([name for name, _, _ in plan.tensors()] for plan in (case.plan, scaled))
         if changed := sorted(set(ours) ^ set(theirs)):
-            raise Fault(f"names of tensors depend on widths or sizes: {', '.join(changed[:4])}")
+            help = "a checkpoint would fit one width alone: name a tensor by its place"
+            raise Fault(f"names of tensors depend on widths or sizes: {', '.join(changed[:4])}: {help}")
         if ours != theirs:
             raise Fault("the order of tensors depends on widths or sizes")
 
@@ -43,7 +46,7 @@ def prove_names(case: Case, bench: Bench) -> None:
 def _describe(step: Step) -> tuple[Any, ...]:
     operation = step.operation
     tensors = operation.parameters() | operation.buffers()
-    return step.name, type(operation).__name__, step.inputs, step.output, step.role, step.macs, tensors
+    return step.name, operation, step.inputs, step.output, step.role, step.macs, tensors
 
 
 def _differing(one: tuple[Any, ...], other: tuple[Any, ...]) -> str:
@@ -93,7 +96,7 @@ def prove_figures(case: Case) -> None:
     with torch.no_grad():
         outputs = [_run(network, images) for _ in range(2)]
     if not torch.isfinite(outputs[0]).all():
-        raise Fault("in evaluation, the output is not finite")
+        raise Fault("in evaluation, the output is not finite: what divides by a norm or a variance needs an `eps`")
     if not torch.equal(*outputs):
         raise Fault("in evaluation, one batch gives two outputs: it must be deterministic")
     verify_plan(plan)
@@ -108,7 +111,8 @@ def _compare_tensors(step: Step, module: nn.Module) -> None:
         ("buffers", operation.buffers(), {name: shape for name, shape in held.items() if name not in trained}),
     ):
         if list(declared.items()) != list(found.items()):
-            raise Fault(f"{_subject(step)} declares the {what} {declared}, and its module has {found}")
+            help = f"`{what}()` must say what the state dict has, in its order"
+            raise Fault(f"{_subject(step)} declares the {what} {declared}, and its module has {found}: {help}")
 
 
 def _subject(step: Step) -> str:
@@ -157,10 +161,12 @@ class _Watch:
         made = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         if made != (self.images, *step.output):
             declared = (self.images, *step.output)
-            raise Fault(f"in {self.mode}, {_subject(step)} makes {made}, and declares {declared}, batch first")
+            help = "`output_shape` must say what the module makes"
+            raise Fault(f"in {self.mode}, {_subject(step)} makes {made}, and declares {declared}, batch first: {help}")
         macs = self.counter.macs - self.counted
         if macs != step.macs:
-            raise Fault(f"{_subject(step)} declares {step.macs:,} multiply-adds, and torch counts {macs:,}")
+            help = "`macs` must say so, for one image"
+            raise Fault(f"{_subject(step)} declares {step.macs:,} multiply-adds, and torch counts {macs:,}: {help}")
 
 
 def prove_gradients(case: Case) -> None:
@@ -178,7 +184,8 @@ def prove_gradients(case: Case) -> None:
         missing -= {name for name, parameter in network.named_parameters() if _reached(parameter.grad)}
         if not missing:
             return
-    raise Fault(f"no gradient reaches {', '.join(sorted(missing))}")
+    help = "it would never train: let the output depend on it, or make it a buffer"
+    raise Fault(f"no gradient reaches {', '.join(sorted(missing))}: {help}")
 
 
 def _reached(gradient: Tensor | None) -> bool:

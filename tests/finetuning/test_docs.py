@@ -1,15 +1,13 @@
-"""docs/finetuning.md: its tables are those of the models, its example passes its check, its output is shown."""
+"""docs/finetuning.md: its tables are those of the models, its recipe is read, its output is shown."""
 
 import re
 import runpy
-import sys
 from pathlib import Path
 
 import pytest
 
 import archspec
 from archspec import Plugins
-from archspec.errors import DocumentError
 from archspec.finetuning.choice import read_freezing
 from archspec.finetuning.phases import phases
 from archspec.finetuning.policy import make_policy
@@ -26,17 +24,6 @@ SHORT = re.findall(rf"`((?:{'|'.join(POLICIES)}):[^` ]+)`", TEXT)
 @pytest.fixture(scope="module")
 def generator():
     return runpy.run_path(str(PAGE.parent / "make_spec.py"))
-
-
-@pytest.fixture
-def example(tmp_path, monkeypatch):
-    """The Python of the page, written to the files that it names."""
-    for language, text in BLOCKS:
-        if language == "python":
-            (tmp_path / text.partition("\n")[0].removeprefix("# ")).write_text(text)
-    monkeypatch.syspath_prepend(tmp_path)
-    yield tmp_path
-    sys.modules.pop("archspec_sandwich", None)
 
 
 def test_the_tables_are_up_to_date(generator, compare_with_golden):
@@ -78,22 +65,6 @@ def test_the_output_is_what_is_printed(root):
     (shown,) = [text for language, text in BLOCKS if language == "text"]
     golden = (root / "tests" / "golden" / "freeze-plan-120.txt").read_text()
     assert f"$ resnet18 gradual:2\n{shown}\n" in golden
-
-
-def test_the_example_passes_its_check(example):
-    namespace = runpy.run_path(str(example / "test_sandwich.py"))
-    namespace["test_the_sandwich_policy"]()
-
-
-def test_the_example_freezes_the_stage(example, plan_of):
-    plugins = Plugins(["archspec_sandwich"], installed=False)
-    policy = make_policy(read_freezing("sandwich:2", plugins), plan_of("resnet18"), 30)
-    first, later = phases(plan_of("resnet18"), policy, 30)
-    assert first.trains == ("stem to stages.1", "stages.3 to head")
-    assert (first.scales, later.scales) == ((0.1, 1.0), (0.1, 0.1))
-    assert (first.stop, later.trains) == (10, ("everything",))
-    with pytest.raises(DocumentError, match="there is no stage 4"):
-        make_policy(read_freezing("sandwich:4", plugins), plan_of("resnet18"), 30)
 
 
 def test_every_link_has_a_heading(root):

@@ -144,6 +144,20 @@ class MiddleModule(Module):
     def forward(self, x):
         return x.amax((2, 3), keepdim=True)
 
+def steps(net, x, options):
+    y = net.conv(x, options.filters, 3, options.strides)
+    for _ in range(next(numbers)):
+        y = net.activation(y, "Tanh")
+    return y
+
+def operations(net, x, options):
+    return net.activation(net.conv(x, options.filters, 3, options.strides), ("Tanh", "ReLU")[next(numbers) % 2])
+
+def order(net, x, options):
+    names = sorted(("conv1", "conv2"), reverse=x.shape[1] > 18)
+    y = net.conv(x, options.filters, 3, options.strides, name=names[0])
+    return net.conv(y, options.filters, 3, name=names[1])
+
 @hookimpl
 def archspec_blocks():
     blocks = {
@@ -154,6 +168,7 @@ def archspec_blocks():
         "width-name": names(lambda x, o: f"conv{o.filters}"), "size-name": names(lambda x, o: f"conv{x.shape[1]}"),
         "unstrided": unstrided, "widening": widening, "lonely": lonely, "never": never, "even": even,
         "vector": vector, "raising": raising, "nothing": nothing, "gated": gated,
+        "steps": steps, "operations": operations, "order": order,
     }
     return {name: Offer(BlockOptions, make) for name, make in blocks.items()}
 '''
@@ -164,7 +179,7 @@ FAULTS = {
     "shape": r"in training, 'stages\.0\.0\.conv' \(Smaller\) makes \(3, 64, 14, 14\), and declares \(3, 64, 16, 16\)",
     "field": r"a pixel depends on 5 pixels of the image, and the plan declares 3: `window\(\)` must say so",
     "window": r"its operations' `window\(\)` declare a stride of 1, not [23]",
-    "idle": r"no gradient reaches stages\.0\.0\.conv\.idle\n",
+    "idle": r"no gradient reaches stages\.0\.0\.conv\.idle: it would never train",
     "detached": r"no gradient reaches .*stages\.0\.0\.conv\.weight, stem\.conv\.weight",
     "eval": r"in evaluation, Untested fails: ZeroDivisionError: nothing is left",
     "eval-shape": r"in evaluation, 'stages\.0\.0\.then' \(Then\) makes \(3, 64, 16, 15\), and declares",
@@ -172,6 +187,9 @@ FAULTS = {
     "infinite": r"in evaluation, the output is not finite",
     "overwritten": r"RuntimeError: one of the variables needed for gradient computation has been modified",
     "counter": r"planned twice, it writes 'stages\.0\.0\.conv0', and then 'stages\.0\.0\.conv1'",
+    "steps": r"planned twice, it writes 'head\.pool', and then 'stages\.0\.0\.act': what it writes",
+    "operations": r"planned twice, it writes 'stages\.0\.0\.act' as \(Activation\(.*'Tanh'.*Activation\(.*'ReLU'",
+    "order": r"the order of tensors depends on widths or sizes",
     "width-name": r"names of tensors depend on widths or sizes: stages\.0\.0\.conv128\.weight, st.*\.0\.0\.conv64\.",
     "size-name": r"names of tensors depend on widths or sizes: stages\.0\.0\.conv16\.weight, stages\.0\.0\.conv24\.",
     "unstrided": r"its first block makes \d+x\d+ px of \d+x\d+, where a stride of [23] makes \d",
@@ -193,6 +211,12 @@ OTHERS = {
         "def make(net, x, options): return net.linear(net.global_average_pool(x), 10)",
         r"it makes \(10,\) for 3 classes: a head ends in \(3,\)",
     ),
+    "head-steps": (
+        "def make(net, x, options, calls=itertools.count()):\n"
+        "    y = net.linear(net.global_average_pool(x), options.classes)\n"
+        "    return y if next(calls) % 2 else net.activation(y, 'Tanh')",
+        r"planned twice, it writes \d+ steps, and then \d+: what it writes must depend on its options",
+    ),
     "norm": (
         "def make(net, x, options, *, name, zero_init): return net.write(BatchNorm(x.channels), x, name='norm')",
         r"it writes 'stages\.0\.0\.norm', and was asked for the name 'norm1'",
@@ -205,6 +229,10 @@ OTHERS = {
         "def make(net, x, options, channels): return x",
         r"it makes (\(\d+, \d+, \d+\) of \(\d+, \d+, \d+\), where the block has \d+ channels"
         r"|\d+x\d+ px of \d+x\d+, where a stride of [23] makes)",
+    ),
+    "stem-stride": (
+        "def make(net, x, options): return net.conv(x, 16, 3, 1)",
+        r"its operations' `window\(\)` declare a stride of 1, which is no multiple of 2",
     ),
     "stem": (
         "def make(net, x, options): return net.conv(x, 16, 5, options.strides, padding='valid')",
@@ -230,9 +258,10 @@ def test_a_broken_block_is_found(plugins_of, name):
     assert f"block: {name}" in message
 
 
-@pytest.mark.parametrize("kind", OTHERS)
-def test_a_broken_part_of_another_kind_is_found(plugins_of, kind):
-    source, expected = OTHERS[kind]
+@pytest.mark.parametrize("case", OTHERS)
+def test_a_broken_part_of_another_kind_is_found(plugins_of, case):
+    source, expected = OTHERS[case]
+    kind = case.partition("-")[0]
     plugins = plugins_of(HOOK.format(source=source, kind=kind, options=BASES.get(kind, "Options")))
     with pytest.raises(AssertionError, match=expected) as caught:
         getattr(archspec.testing, f"check_{kind}")("bad", plugins=plugins)

@@ -109,6 +109,21 @@ class Forgetful(Shades):
     def picture(self, number):
         return super().picture(number + self.shift)
 
+class Resorted(Shades):
+    salt = b"here"
+    def __setstate__(self, state):
+        self.__dict__.update(state, salt=b"there")
+    def digest(self, numbers):
+        return self.salt + numbers.tobytes()
+
+class Latest(Shades):
+    latest = None
+    def read(self, number, reading):
+        self.latest = super().read(number, reading)
+        return self.latest
+    def __getstate__(self):
+        return {"count": self.count, "root": self.root}
+
 class Renaming(Shades):
     def __init__(self):
         super().__init__()
@@ -153,6 +168,17 @@ class OtherThere(Shades):
 def changing(options, seed, calls=itertools.count()):
     data = sound(options, seed)
     data.splits["test"] = data.splits["test"].select(np.roll(np.arange(9), next(calls)))
+    return data
+
+def changing_classes(options, seed, calls=itertools.count()):
+    names = ("a", "b", "c")
+    return sound(options, seed, classes=names[::(-1) ** next(calls)])
+
+def changing_splits(options, seed, calls=itertools.count()):
+    data = sound(options, seed)
+    if next(calls):
+        data.splits["test"] = data.splits.pop("test")
+        data.splits["train"] = data.splits.pop("train")
     return data
 
 def drawn_unsaid(options, seed):
@@ -225,6 +251,19 @@ BROKEN = {
     "leak": ("with_splits(leaking)", r"the image 'shades\[5\]' is in train and in test, or two images have one name"),
     "double": ("with_splits(doubled)", r"the image 'shades\[0\]' is twice in the train split"),
     "changing": ("changing", "opened twice with seed 0, its test split holds other images"),
+    "changing-classes": (
+        "changing_classes",
+        "opened twice with seed 0, it has other classes: sort what",
+    ),
+    "changing-splits": ("changing_splits", "opened twice with seed 0, it has other splits, or in another order: sort"),
+    "fingerprint": (
+        "with_source(Resorted)",
+        "its train split has another fingerprint after a pickle: loader",
+    ),
+    "latest": (
+        "with_source(Latest)",
+        "its train split keeps the images that were read: an epoch",
+    ),
     "drawn-unsaid": (
         "drawn_unsaid",
         "another seed changes its train split, and it does not say that splits are `drawn`",

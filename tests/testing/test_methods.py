@@ -42,6 +42,14 @@ class Momentum(Descent):
         state["kept"] = 0.9 * state.get("kept", 0) + super().slope(group, parameter)
         return state["kept"]
 
+class ForgetsTheLate(Descent):
+    def update(self, group, parameter):
+        if not hasattr(self, "known"):
+            all = [parameter for group in self.param_groups for parameter in group["params"]]
+            self.known = {id(parameter) for parameter in all if parameter.grad is not None}
+        if id(parameter) in self.known:
+            super().update(group, parameter)
+
 class OneGroup(Descent):
     def __init__(self, groups, lr):
         super().__init__([parameter for group in groups for parameter in group["params"]], lr)
@@ -130,7 +138,7 @@ def archspec_optimizers():
         "decays-nothing": DecaysNothing, "only-weights": OnlyWeights, "counts-in-python": CountsInPython,
         "keyed-by-text": KeyedByText, "remembers": Remembers, "group-counts": GroupCounts, "noisy": Noisy,
         "draws-when-made": DrawsWhenMade, "differs": Differs, "moves-frozen": MovesFrozen, "fused": fused,
-        "closure": closure,
+        "closure": closure, "forgets-the-late": ForgetsTheLate,
     }
     return {
         name: Offer(Rated, lambda options, groups, make=make: make(groups, options.lr)) for name, make in made.items()
@@ -153,6 +161,7 @@ OPTIMIZER_FAULTS = {
     "differs": r"the same steps end elsewhere the second time: it must be deterministic",
     "moves-frozen": r"0\.weight has no gradient, and moves: a frozen layer must stay as it is",
     "fused": r"a parameter that gets its first gradient later breaks it, as unfreezing does: expected Tensor",
+    "forgets-the-late": r"0\.weight gets its first gradient at step 4, and does not move",
     "closure": r"LBFGS doesn't support per-parameter options|its `param_groups` must be",
 }
 
