@@ -23,7 +23,8 @@ class Layers(Operation):
     def parameters(self):
         vector = (self.filters,)
         first = {"0.weight": (self.filters, self.channels, 3, 3), "0.bias": vector}
-        return first | {"1.weight": vector, "1.bias": vector, "2.weight": (self.filters, self.filters, 1, 1), "2.bias": vector}
+        last = {"2.weight": (self.filters, self.filters, 1, 1), "2.bias": vector}
+        return first | {"1.weight": vector, "1.bias": vector} | last
 
     def buffers(self):
         vector = (self.filters,)
