@@ -1,12 +1,20 @@
 """The optimizers: what a run relies on, and the package's own with the same gradients."""
 
 import copy
+import json
+import signal
+import subprocess
+import sys
+import time
 
 import archspec_schedulefree
+import numpy as np
 import pytest
 import schedulefree
 import torch
 from archspec_schedulefree import optimizers
+from PIL import Image
+from safetensors.torch import load_file
 from torch import nn
 
 from archspec.testing import check_optimizer
@@ -66,18 +74,15 @@ def test_it_steps_as_the_packages_own(network, name):
         for net, optimizer in ((network, ours), (other, theirs)):
             step(net, optimizer, number, rate=0.05 * min(1, (number + 1) / 5))
     assert same(network, other)
-    ours.eval()
+    averages = at_average(ours, network)
     theirs.eval()
-    assert same(network, other)
-    at_average = values(network)
-    ours.train()
+    assert all(torch.equal(a, b) for a, b in zip(averages, values(other), strict=True))
     theirs.train()
     for number in range(12, 16):
         for net, optimizer in ((network, ours), (other, theirs)):
             step(net, optimizer, number)
-    for a, b, before in zip(values(network), values(other), at_average, strict=True):
+    for a, b in zip(values(network), values(other), strict=True):
         assert torch.allclose(a, b, rtol=1e-6, atol=1e-8)
-        assert not torch.equal(a, before)
 
 
 def test_the_average_is_that_of_the_weights(network):
@@ -91,6 +96,18 @@ def test_the_average_is_that_of_the_weights(network):
     assert torch.allclose(first, torch.stack(visited).mean(0), atol=1e-10)
 
 
+def at_average(optimizer, network):
+    """What a run does around an evaluation: it keeps the network, tells of the events, and puts it back."""
+    kept = values(network)
+    optimizer.before_evaluation(None)
+    averages = values(network)
+    optimizer.after_evaluation(None, None)
+    with torch.no_grad():
+        for parameter, value in zip(network.parameters(), kept, strict=True):
+            parameter.copy_(value)
+    return averages
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_evaluations_leave_no_trace(network, name):
     other = copy.deepcopy(network)
@@ -98,15 +115,9 @@ def test_evaluations_leave_no_trace(network, name):
     for number in range(10):
         step(network, ours, number)
         step(other, without, number)
-        before = values(network)
-        ours.eval()
-        ours.eval()  # the second time does nothing
-        averages = values(network)
-        ours.train()
-        ours.train()
-        assert all(torch.equal(a, b) for a, b in zip(values(network), before, strict=True))
+        averages = at_average(ours, network)
     assert same(network, other)
-    assert any(not torch.equal(a, b) for a, b in zip(averages, before, strict=True))
+    assert any(not torch.equal(a, b) for a, b in zip(averages, values(network), strict=True))
 
 
 def restored(optimizer, network, kind):
@@ -121,31 +132,17 @@ def restored(optimizer, network, kind):
 
 
 @pytest.mark.parametrize("name", OURS)
-@pytest.mark.parametrize("averaged", [False, True])
-def test_a_checkpoint_goes_on_to_the_bit(network, name, averaged):
-    """Whether it was written while the parameters held y, or the averages."""
+def test_a_checkpoint_goes_on_to_the_bit(network, name):
     optimizer = OURS[name](groups_of(network), **OPTIONS)
     for number in range(7):
         step(network, optimizer, number)
-    if averaged:
-        optimizer.eval()
     again, other = restored(optimizer, network, name)
     for net, one in ((network, optimizer), (other, again)):
-        one.train()
         for number in range(7, 12):
             step(net, one, number)
-        one.eval()
     assert same(network, other)
-
-
-def test_a_restored_average_can_be_evaluated_at_once(network):
-    optimizer = optimizers.AdamW(groups_of(network), **OPTIONS)
-    for number in range(4):
-        step(network, optimizer, number)
-    optimizer.eval()
-    again, other = restored(optimizer, network, "adamw")
-    again.eval()
-    assert same(network, other)
+    ours, theirs = at_average(optimizer, network), at_average(again, other)
+    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
 def test_a_group_that_is_frozen_counts_no_steps(network):
@@ -157,9 +154,9 @@ def test_a_group_that_is_frozen_counts_no_steps(network):
     before = [parameter.clone() for parameter in frozen]
     for number in range(3):
         step(network, optimizer, number)
-    optimizer.eval()
     assert all(torch.equal(a, b) for a, b in zip(frozen, before, strict=True))
-    optimizer.train()
+    averages = dict(zip(network.parameters(), at_average(optimizer, network), strict=True))
+    assert all(torch.equal(averages[parameter], value) for parameter, value in zip(frozen, before, strict=True))
     assert [group["k"] for group in optimizer.param_groups] == [0, 3]
     for parameter in frozen:
         parameter.requires_grad_(True)
@@ -177,3 +174,78 @@ def test_options_reach_the_optimizer(network):
         wanted = {"lr": 0.01, "betas": (0.8, 0.95), "eps": 1e-6, "r": 0.75, "weight_lr_power": 1.0}
         assert {key: group[key] for key in wanted} == wanted
         assert group["silent_sgd_phase"] is True
+
+
+SPEC = """name: two-blocks
+input: {channels: 3, size: 16}
+stem: {type: conv, filters: 16, kernel: 3, strides: 1}
+stages:
+  - {block: basic, filters: 16, strides: 2}
+  - {block: basic, filters: 32, strides: 2}
+head: {type: classifier, classes: 2}
+"""
+RECIPE = """epochs: 6
+batch_size: 8
+optimizer: {type: schedule-free-adamw, lr: 5e-3, betas: [0.8, 0.999]}
+schedule: constant
+evaluate_every: 2
+"""
+CODE = "import sys; from archspec.cli import main; sys.exit(main())"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A spec, a recipe, and photos of two classes."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "spec.yaml").write_text(SPEC)
+    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    for split, count in (("train", 24), ("val", 6)):
+        for label, name in enumerate(("dark", "light")):
+            (tmp_path / "photos" / split / name).mkdir(parents=True)
+            for number in range(count):
+                noise = np.random.default_rng([label, number, count]).integers(0, 200, (16, 16, 3), dtype=np.uint8)
+                Image.fromarray(noise + np.uint8(40 * label)).save(tmp_path / f"photos/{split}/{name}/{number}.png")
+    return tmp_path
+
+
+def command(run):
+    arguments = ["--recipe", "recipe.yaml", "--data", "imagefolder:photos", "--workers", "0"]
+    return [sys.executable, "-c", CODE, "train", "spec.yaml", *arguments, "--out", run]
+
+
+def test_a_run_evaluates_and_keeps_the_average_and_goes_on_from_y(folder):
+    """x is computed here, of what the checkpoint holds beside it: the network that trains, and z."""
+    done = subprocess.run(command("run"), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    model = load_file(folder / "run" / "checkpoints" / "last" / "model.safetensors")
+    state = load_file(folder / "run" / "checkpoints" / "last" / "training.safetensors")
+    moved = 0
+    for name, x in model.items():
+        if f"optimizer/{name}/z" in state:
+            y, z = state[f"network/{name}"], state[f"optimizer/{name}/z"]
+            assert torch.equal(x, y.lerp(z, 1 - 1 / 0.8))
+            moved += not torch.equal(x, y)
+    assert moved > 10
+    measured = [json.loads(line) for line in (folder / "run" / "metrics.jsonl").read_text().splitlines()]
+    done = subprocess.run([sys.executable, "-c", CODE, "eval", "run", "--checkpoint", "last", "--json"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["loss"] == pytest.approx(measured[-1]["loss"], rel=1e-5)
+
+
+def test_a_run_that_is_killed_ends_with_the_bits_of_one_that_was_not(folder):
+    whole = subprocess.run(command("whole"), capture_output=True, text=True)
+    assert whole.returncode == 0, whole.stderr
+    process = subprocess.Popen(command("killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    metrics, deadline = folder / "killed" / "metrics.jsonl", time.monotonic() + 240
+    while not (metrics.exists() and metrics.read_text().count("\n") >= 3):
+        assert process.poll() is None, "it must still run"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = subprocess.run([sys.executable, "-c", CODE, "train", "--resume", "killed"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for file in ("model.safetensors", "training.safetensors"):
+        ours, theirs = (load_file(folder / run / "checkpoints" / "last" / file) for run in ("whole", "killed"))
+        assert ours.keys() == theirs.keys()
+        assert all(torch.equal(ours[name], theirs[name]) for name in ours)

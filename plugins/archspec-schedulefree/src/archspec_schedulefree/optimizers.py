@@ -1,4 +1,4 @@
-"""The package's optimizers, with all that they remember in tensors, and a switch that gives back every bit.
+"""The package's optimizers, with all that they remember in tensors, and their switch at a run's events.
 
 While training, parameters hold y, where gradients are taken; for evaluation and in a file they hold x, the average.
 """
@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 from schedulefree import AdamWScheduleFree, RAdamScheduleFree, SGDScheduleFree  # type: ignore[import-untyped]
 
+from archspec import RunEvents
+
 if TYPE_CHECKING:
     _Base = torch.optim.Optimizer
 else:
     _Base = object
 
 _COUNTS = ("k", "weight_sum", "lr_max")
-_AVERAGING, _HELD = "averaging", "y"
+_AVERAGING = "averaging"
 
 
-class _ScheduleFree(_Base):
+class _ScheduleFree(RunEvents, _Base):
     """What the three have in common.
 
     The package counts steps and weights in the groups. A checkpoint of archspec holds `state[parameter]` alone, so
@@ -62,28 +64,24 @@ class _ScheduleFree(_Base):
         first = next(p for p in group["params"] if p.grad is not None)
         self.state[first][_AVERAGING] = torch.tensor([float(group[name]) for name in _COUNTS], dtype=torch.float64)
 
-    @torch.no_grad()
-    def eval(self) -> None:
-        """Put the average x into the parameters; y is kept beside it."""
-        if not self.param_groups[0]["train_mode"]:
-            return
-        self.train()  # where a checkpoint of averages was restored, it is y that x is computed from
-        for parameter in self._parameters():
-            if "z" in self.state[parameter]:
-                self.state[parameter][_HELD] = parameter.clone()
-        super().eval()  # type: ignore[misc]
+    def before_evaluation(self, trainer: Any) -> None:
+        """Put the average x into the parameters. The run puts y back behind it, to the bit."""
+        self.eval()
 
-    @torch.no_grad()
-    def train(self) -> None:
-        """Put y back, to the bit: computed from the average it would be rounded."""
-        for parameter in self._parameters():
-            if _HELD in self.state[parameter]:
-                parameter.copy_(self.state[parameter].pop(_HELD))
+    def after_evaluation(self, trainer: Any, evaluation: Any) -> None:
+        self._go_on()
+
+    def before_saving(self, trainer: Any) -> None:
+        """What is saved to be used is the average, too; the checkpoint keeps y beside it."""
+        self.eval()
+
+    def after_saving(self, trainer: Any) -> None:
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Training mode again, without computing y of x, which would be rounded."""
         for group in self.param_groups:
             group["train_mode"] = True
-
-    def _parameters(self) -> list[torch.Tensor]:
-        return [parameter for group in self.param_groups for parameter in group["params"]]
 
 
 class SGD(_ScheduleFree, SGDScheduleFree):  # type: ignore[misc]
