@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 ifeq ($(OS),Windows_NT)
 BIN := $(VENV)/Scripts
 endif
+SAMPLES := $(VENV)/samples
 
-.PHONY: demo test lint unit format golden clean
+.PHONY: demo test lint unit plugins format golden clean
 
 demo: $(VENV)/.demo ## train on handwritten digits, and say how accurate the network is
 	@rm -rf demo/run
@@ -15,7 +16,7 @@ demo: $(VENV)/.demo ## train on handwritten digits, and say how accurate the net
 	$(BIN)/archspec train tiny --data imagefolder:demo/data --epochs 15 --set recipe.augmentation.flip=0 --out demo/run
 	$(BIN)/archspec eval demo/run --split test
 
-test: lint unit ## everything that CI runs
+test: lint unit plugins ## everything that CI runs
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -25,6 +26,10 @@ lint: $(VENV)/.test
 
 unit: $(VENV)/.test
 	$(BIN)/python -m pytest
+
+plugins: $(SAMPLES)/.done ## the sample plugins, installed beside archspec: the other tests run without them
+	$(SAMPLES)/$(notdir $(BIN))/python -m mypy $(wildcard plugins/*/src)
+	$(SAMPLES)/$(notdir $(BIN))/python -m pytest plugins
 
 format: $(VENV)/.test ## put the code into its form
 	$(BIN)/ruff check --fix .
@@ -49,3 +54,8 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	@touch $@ $(VENV)/.demo
+
+# An environment that sees all of .venv, and has the plugins and what they need in itself.
+$(SAMPLES)/.done: plugins/make_environment.py $(wildcard plugins/*/pyproject.toml) $(VENV)/.test
+	$(BIN)/python plugins/make_environment.py $(SAMPLES)
+	@touch $@

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from archspec.network.compile import Network, build_network, compile_network
     from archspec.offers import Offer, Offered, Options, Settings
     from archspec.plan.builder import Builder, Value
-    from archspec.plan.operations import ImpossibleShape, Operation
+    from archspec.plan.operations import Conv, ImpossibleShape, Operation
     from archspec.plan.plan import Plan
     from archspec.plan.planner import plan_network
     from archspec.plugins import Plugins
@@ -35,6 +35,7 @@ _HOMES = {
     "ArchSpec": "archspec.spec.arch",
     "BlockOptions": "archspec.spec.parts",
     "Builder": "archspec.plan.builder",
+    "Conv": "archspec.plan.operations",
     "EpochResult": "archspec.training.results",
     "FreezingOptions": "archspec.finetuning.treatment",
     "HeadOptions": "archspec.spec.parts",
@@ -71,6 +72,7 @@ __all__ = [
     "ArchSpec",
     "BlockOptions",
     "Builder",
+    "Conv",
     "EpochResult",
     "FreezingOptions",
     "HeadOptions",

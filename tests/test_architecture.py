@@ -46,6 +46,26 @@ def test_a_built_in_imports_what_a_plugin_may(file):
             assert not node.level
 
 
+SAMPLES = sorted((Path(__file__).resolve().parent.parent / "plugins").glob("*/**/*.py"))
+FOR_SAMPLES = ("archspec.testing", "archspec.errors", "archspec.data")
+
+
+@pytest.mark.parametrize("file", SAMPLES, ids=lambda file: f"{file.parent.name}/{file.stem}")
+def test_a_sample_plugin_imports_public_names_alone(file):
+    for node in ast.walk(ast.parse(file.read_text())):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module]
+            if node.module == "archspec":
+                assert {alias.name for alias in node.names} <= set(archspec.__all__)
+        ours = {name for name in names if f"{name}.".startswith("archspec.")}
+        assert ours <= {"archspec", *FOR_SAMPLES}, file
+
+
+def test_there_are_sample_plugins():
+    assert len(SAMPLES) > 1
+
+
 def test_the_public_names_are_sorted_and_complete():
     assert archspec.__all__ == sorted(archspec.__all__)
     assert set(archspec.__all__) == {*archspec._HOMES, "errors"}

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from pydantic.config import JsonDict
 
 from archspec import Builder, Offer, Offered, Offers, Options, Value, hookimpl
-from archspec.plan.gates import ChannelConv, ChannelMean, Multiply
+from archspec.plan.gates import ChannelConv
 
 Gate = Literal["sigmoid", "hard-sigmoid"]
 _GATES = {"sigmoid": "Sigmoid", "hard-sigmoid": "Hardsigmoid"}
@@ -62,20 +62,20 @@ def squeeze_excitation(net: Builder, x: Value, se: SqueezeExcitationOptions, blo
     wanted = se.ratio * (x.channels if se.share_of == "map" else block_channels)
     squeezed = max(se.divisor, int(wanted + se.divisor / 2) // se.divisor * se.divisor)
     with net.scope("attention", role="gate"):
-        y = net.write(ChannelMean(), x, name="mean")
+        y = net.channel_mean(x)
         y = net.conv(y, squeezed, 1, bias=True, padding="valid", standardized=False, name="conv1")
         y = se.activation.offer.make(net, y, se.activation, name="act")
         y = net.conv(y, x.channels, 1, bias=True, padding="valid", standardized=False, name="conv2")
-        return net.write(Multiply(), x, net.activation(y, _GATES[se.gate], name="gate"), name="multiply")
+        return net.multiply(x, net.activation(y, _GATES[se.gate], name="gate"))
 
 
 def efficient_channel(net: Builder, x: Value, eca: EfficientChannelOptions, block_channels: int) -> Value:
     """x * sigmoid(conv1d(mean(x))) along the channels.  Wang et al. 2020."""
     size = eca.kernel or int(abs(math.log2(x.channels) + eca.beta) / eca.gamma)
     with net.scope("attention", role="gate"):
-        y = net.write(ChannelMean(), x, name="mean")
+        y = net.channel_mean(x)
         y = net.write(ChannelConv(max(size if size % 2 else size + 1, 3)), y, name="conv")
-        return net.write(Multiply(), x, net.activation(y, _GATES[eca.gate], name="gate"), name="multiply")
+        return net.multiply(x, net.activation(y, _GATES[eca.gate], name="gate"))
 
 
 @hookimpl

@@ -30,10 +30,11 @@ def set_training(network: Network, treatments: Treatments) -> None:
     inside = {step.name for step in network.steps}
     for name, mode in statistics(network.plan, treatments).items():
         if name in inside:
-            norm = network.get_submodule(name)
-            norm.train(mode != "eval")
-            if isinstance(norm, nn.modules.batchnorm._NormBase):
-                norm.track_running_stats = mode != "batch"
+            layers = network.get_submodule(name)  # a norm, or what an operation of a plugin's has norms in
+            layers.train(mode != "eval")
+            for norm in layers.modules():
+                if isinstance(norm, nn.modules.batchnorm._NormBase):
+                    norm.track_running_stats = mode != "batch"
 
 
 def fold_prefix(network: Network, cut: str, memory_format: torch.memory_format, start: str | None = None) -> Network:

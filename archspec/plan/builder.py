@@ -10,7 +10,7 @@ from typing import Any
 from archspec.errors import PluginError
 from archspec.offers import Offer
 from archspec.plan.branches import Add, Concat, Dropout, DropPath, Slice
-from archspec.plan.gates import Scale
+from archspec.plan.gates import ChannelMean, Multiply, Scale
 from archspec.plan.operations import Activation, Conv, ImpossibleShape, Linear, Operation, Shape, Softmax
 from archspec.plan.plan import Role, Step
 from archspec.plan.pools import BlurPool, GlobalAveragePool, Pool
@@ -162,6 +162,14 @@ class Builder:
     def global_average_pool(self, x: Value, *, name: str = "pool") -> Value:
         """(C, H, W) -> (C,)."""
         return self.write(GlobalAveragePool(), x, name=name)
+
+    def channel_mean(self, x: Value, *, name: str = "mean") -> Value:
+        """The mean of every channel, kept a map, which convolutions take: (C, H, W) -> (C, 1, 1)."""
+        return self.write(ChannelMean(), x, name=name)
+
+    def multiply(self, x: Value, gate: Value, *, name: str = "multiply") -> Value:
+        """A map times a gate of its channels: (C, H, W), (C, 1, 1) -> (C, H, W)."""
+        return self.write(Multiply(), x, gate, name=name)
 
     def linear(self, x: Value, features: int, *, bias: bool = True, name: str = "linear") -> Value:
         """(F,) -> (features,)."""

@@ -60,6 +60,14 @@ class Operation:
         """Its tensors that are not trained."""
         return {}
 
+    def tensors(self) -> list[tuple[str, Shape, bool]]:
+        """All of them in the order of the state dict, and whether they are trained.
+
+        torch has a layer's parameters before its buffers. An operation whose module has several layers says its order.
+        """
+        trained = [(name, shape, True) for name, shape in self.parameters().items()]
+        return trained + [(name, shape, False) for name, shape in self.buffers().items()]
+
     def macs(self, output: Shape) -> int:
         """Multiply-adds for one sample. Convolutions and linear layers have them, as papers count."""
         return 0

@@ -191,10 +191,8 @@ class Plan:
     def tensors(self) -> Iterator[tuple[str, Shape, bool]]:
         """Every tensor in the order of the state dict: its name, its shape, and whether it is trained."""
         for step in self.steps:
-            for name, shape in step.operation.parameters().items():
-                yield f"{step.name}.{name}", shape, True
-            for name, shape in step.operation.buffers().items():
-                yield f"{step.name}.{name}", shape, False
+            for name, shape, trained in step.operation.tensors():
+                yield f"{step.name}.{name}", shape, trained
 
     def border(self, name: str) -> int:
         """The position in `blocks` of a block, or of a stage's first block: where a network can be cut.

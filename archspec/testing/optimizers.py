@@ -21,6 +21,8 @@ from archspec.training.optimization import group_parameters
 
 _RATE, _DECAY = 1e-3, 0.1
 _STEPS = 3
+_PATIENCE = 8
+"""So many steps may pass before the first that moves: RAdam's leave the weights alone until their variance is known."""
 _LATE = "0.weight"
 """The parameter that is frozen at first."""
 
@@ -98,7 +100,8 @@ def _prove_groups(options: Options, network: nn.Module) -> None:
 def _prove_decay(options: Options, network: nn.Module) -> None:
     """Without a slope, the group that decays shrinks, and the other one stays."""
     optimizer, before = _make_at_small_rate(options, network), _values(network)
-    _step(optimizer, network, 0, slope=0.0)
+    for _ in range(_PATIENCE):
+        _step(optimizer, network, 0, slope=0.0)
     if wrong := sorted(name for name in _moved(before, network) if before[name].ndim <= 1):
         raise Fault(f"{wrong[0]} moves without a slope, and its group has a `weight_decay` of 0")
     decays = "weight_decay" in type(options).model_fields
@@ -110,12 +113,13 @@ def _prove_decay(options: Options, network: nn.Module) -> None:
 def _prove_rate(options: Options, network: nn.Module) -> None:
     """A step moves all; a group at a rate of 0 stays where it is, and at a smaller rate it moves less far."""
     optimizer, before = _make_at_small_rate(options, network), _values(network)
-    _step(optimizer, network, 0)
+    for number in range(_PATIENCE):
+        _step(optimizer, network, number)
     if still := sorted(set(before) - _moved(before, network)):
-        raise Fault(f"a step leaves {still[0]} where it is, at a gradient that is not 0")
+        raise Fault(f"{_PATIENCE} steps leave {still[0]} where it is, at gradients that are not 0")
     decaying, rest = optimizer.param_groups
     decaying["lr"], before = 0.0, _values(network)
-    _step(optimizer, network, 1)
+    _step(optimizer, network, _PATIENCE)
     moved = _moved(before, network)
     for group, moves in ((decaying, False), (rest, True)):
         for name, parameter in network.named_parameters():
@@ -132,19 +136,20 @@ def _prove_frozen(options: Options, network: nn.Module) -> None:
     if _LATE in _moved(before, network):
         raise Fault(f"{_LATE} has no gradient, and moves: a frozen layer must stay as it is")
     try:
-        _step(optimizer, network, _STEPS)
+        for number in range(_STEPS, _STEPS + _PATIENCE):
+            _step(optimizer, network, number)
     except Exception as error:
         raise Fault(f"a parameter that gets its first gradient later breaks it, as unfreezing does: {error}") from error
     if _LATE not in _moved(before, network):
-        raise Fault(f"{_LATE} gets its first gradient at step {_STEPS + 1}, and does not move")
+        raise Fault(f"{_LATE} gets its first gradient at step {_STEPS + 1}, and does not move in {_PATIENCE} steps")
 
 
 def _prove_checkpoint(options: Options, network: nn.Module) -> None:
     """Stopped, saved, restored and going on, it ends with the bits of one that never stopped."""
     uninterrupted = copy.deepcopy(network)
-    _run(_make_at_small_rate(options, uninterrupted), uninterrupted, range(2 * _STEPS))
+    _run(_make_at_small_rate(options, uninterrupted), uninterrupted, range(2 * _PATIENCE))
     again = copy.deepcopy(network)
-    _run(_make_at_small_rate(options, again), again, range(2 * _STEPS))
+    _run(_make_at_small_rate(options, again), again, range(2 * _PATIENCE))
     _refuse_other(uninterrupted, again, "the same steps end elsewhere the second time: it must be deterministic")
     optimizer = _make_at_small_rate(options, network)
     _run(optimizer, network, range(_STEPS))
@@ -161,7 +166,7 @@ def _prove_checkpoint(options: Options, network: nn.Module) -> None:
         optimizer.restore(load(events))
     if _bits(optimizer_tensors(optimizer, resumed)) != _bits(tensors):
         raise Fault("its state is not the same once it was saved and restored")
-    _run(optimizer, resumed, range(_STEPS, 2 * _STEPS))
+    _run(optimizer, resumed, range(_STEPS, 2 * _PATIENCE))
     help = "all that it remembers must be tensors in `state[parameter]`"
     _refuse_other(uninterrupted, resumed, f"stopped, saved and restored, it goes on elsewhere: {help}")
 

@@ -124,6 +124,13 @@ class Views(Momentum):
         self.state[parameter]["step"] = torch.tensor(1 + int(self.state[parameter].get("step", 0)))
         return slope if self.state[parameter]["step"] < 3 else 2 * slope
 
+class Warming(Descent):
+    "Moves a parameter from its sixth step on, as RAdam may."
+    def slope(self, group, parameter):
+        state = self.state[parameter]
+        state["step"] = torch.tensor(1 + int(state.get("step", 0)))
+        return super().slope(group, parameter) * (state["step"] > 5)
+
 def fused(groups, lr):
     return torch.optim.SGD(groups, lr=lr, momentum=0.9, fused=True)
 
@@ -138,7 +145,7 @@ def archspec_optimizers():
         "decays-nothing": DecaysNothing, "only-weights": OnlyWeights, "counts-in-python": CountsInPython,
         "keyed-by-text": KeyedByText, "remembers": Remembers, "group-counts": GroupCounts, "noisy": Noisy,
         "draws-when-made": DrawsWhenMade, "differs": Differs, "moves-frozen": MovesFrozen, "fused": fused,
-        "closure": closure, "forgets-the-late": ForgetsTheLate,
+        "closure": closure, "forgets-the-late": ForgetsTheLate, "warming": Warming,
     }
     return {
         name: Offer(Rated, lambda options, groups, make=make: make(groups, options.lr)) for name, make in made.items()
@@ -151,7 +158,7 @@ OPTIMIZER_FAULTS = {
     "ignores-rate": r"moves at a rate of 0\.0: a step must read the `lr` of each group",
     "decays-all": r"0\.bias moves without a slope, and its group has a `weight_decay` of 0",
     "decays-nothing": r"0\.weight does not shrink, and its group has a `weight_decay` of 0\.1",
-    "only-weights": r"a step leaves 0\.bias where it is, at a gradient that is not 0",
+    "only-weights": r"8 steps leave 0\.bias where it is, at gradients that are not 0",
     "counts-in-python": r"state '2\.weight/count', which is int and no tensor: keep numbers as tensors",
     "keyed-by-text": r"state of what is no parameter of the network: keep numbers as tensors",
     "remembers": r"stopped, saved and restored, it goes on elsewhere: all that it remembers must be tensors",
@@ -310,7 +317,11 @@ CHECKS = {"optimizer": check_optimizer, "schedule": check_schedule, "loss": chec
 SOURCES = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "loss": LOSSES}
 FAULTS = {"optimizer": OPTIMIZER_FAULTS, "schedule": SCHEDULE_FAULTS, "loss": LOSS_FAULTS}
 BROKEN = [(kind, name) for kind, faults in FAULTS.items() for name in faults]
-SOUND = {"optimizer": ["descent", "momentum", "views"], "schedule": ["line", "whole"], "loss": ["weighed", "hinge"]}
+SOUND = {
+    "optimizer": ["descent", "momentum", "views", "warming"],
+    "schedule": ["line", "whole"],
+    "loss": ["weighed", "hinge"],
+}
 
 
 @pytest.mark.parametrize(("kind", "name"), BROKEN, ids=[f"{kind}-{name}" for kind, name in BROKEN])

@@ -1,0 +1,169 @@
+"""Adapters: the plan with them, the policy, what a run trains, and the merged weights, which give the same logits."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from archspec_lora import LoraOptions, lora, rewrite
+from archspec_lora.modules import merged_state
+from archspec_lora.operation import LoraConv
+from PIL import Image
+from safetensors.torch import load_file
+
+import archspec
+from archspec import ImpossibleFreezing
+from archspec.testing import check_freezing_policy
+
+SPEC = """name: two-blocks
+input: {channels: 3, size: 16}
+stem: {type: conv, filters: 16, kernel: 3, strides: 1}
+stages:
+  - {block: basic, filters: 16, strides: 2}
+  - {block: bottleneck, filters: 16, strides: 2, groups: 4}
+head: {type: classifier, classes: 2}
+"""
+CODE = "import sys; from archspec.cli import main; sys.exit(main())"
+
+
+@pytest.fixture
+def plan(tmp_path):
+    (tmp_path / "spec.yaml").write_text(SPEC)
+    return archspec.plan_network(archspec.load_spec(tmp_path / "spec.yaml"))
+
+
+def randomise(network):
+    for tensor in network.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.copy_(torch.rand_like(tensor) + 0.5 if tensor.ndim == 1 else torch.randn_like(tensor) / 8)
+
+
+def test_the_policy():
+    check_freezing_policy("lora")
+    check_freezing_policy("lora", options={"rank": 2, "norms": True}, seed=1)
+
+
+def test_what_gets_an_adapter(plan):
+    made = rewrite(LoraOptions(rank=4), plan)
+    adapted = {step.name for step in made.steps if isinstance(step.operation, LoraConv)}
+    assert adapted == {
+        *(f"stages.0.0.{name}" for name in ("conv1", "conv2", "shortcut.conv")),
+        *(f"stages.1.0.{name}" for name in ("conv1", "conv3", "shortcut.conv")),  # conv2 has four groups
+    }
+    before = {name: shape for name, shape, _ in plan.tensors()}
+    after = {name: shape for name, shape, _ in made.tensors()}
+    assert after.items() >= before.items()
+    assert after["stages.0.0.conv1.down.weight"] == (4, 16, 3, 3)
+    assert after["stages.0.0.conv1.up.weight"] == (16, 4, 1, 1)
+    # by hand: rank * (channels in * kernel^2 + channels out) for each
+    added = 4 * (16 * 9 + 16) + 4 * (16 * 9 + 16) + 4 * (16 + 16) + 4 * (16 + 16) + 4 * (16 + 64) + 4 * (16 + 64)
+    assert made.parameters - plan.parameters == added
+
+
+def test_the_module_is_the_plan(plan):
+    made = rewrite(LoraOptions(rank=4), plan)
+    network = archspec.compile_network(made)
+    assert [(name, tuple(tensor.shape)) for name, tensor in network.state_dict().items()] == [
+        (name, shape) for name, shape, _ in made.tensors()
+    ]
+    seen = []
+    for step in made.steps:
+        hook = lambda module, inputs, output, step=step: seen.append(tuple(output.shape[1:]) == step.output)  # noqa: E731
+        network.get_submodule(step.name).register_forward_hook(hook)
+    network.eval()(torch.randn(2, 3, 16, 16))
+    assert len(seen) == len(made.steps)
+    assert all(seen)
+
+
+def test_it_begins_as_the_network_without(plan):
+    plain, made = archspec.compile_network(plan), archspec.compile_network(rewrite(LoraOptions(), plan))
+    made.load_state_dict(plain.state_dict(), strict=False)
+    images = torch.randn(4, 3, 16, 16)
+    assert torch.equal(plain.eval()(images), made.eval()(images))
+
+
+@pytest.mark.parametrize("alpha", [4.0, 16.0])
+def test_merged_weights_give_the_same_logits(plan, alpha):
+    torch.manual_seed(0)
+    network = archspec.compile_network(rewrite(LoraOptions(rank=4, alpha=alpha), plan))
+    randomise(network)
+    merged = archspec.compile_network(plan, state=merged_state(network))
+    images = torch.randn(4, 3, 16, 16)
+    expected = network.eval()(images)
+    without = archspec.compile_network(plan, state=network.state_dict()).eval()(images)
+    assert torch.allclose(merged.eval()(images), expected, rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(without, expected, rtol=1e-2, atol=1e-2)
+
+
+def test_what_trains(plan):
+    made = rewrite(LoraOptions(), plan)
+    treatments = lora(LoraOptions(), made)(0)
+    trains = {name for name, treatment in treatments.items() if treatment.trains}
+    assert all(name.startswith("head.") or ".down." in name or ".up." in name for name in trains)
+    assert len(trains) == 2 * 6 + 2
+    with_norms = lora(LoraOptions(norms=True), made)(3)
+    more = {name for name, treatment in with_norms.items() if treatment.trains} - trains
+    assert len(more) == sum("norm" in name for name in treatments)
+    assert all("norm" in name for name in more)
+
+
+@pytest.mark.parametrize("change", [("padding: tensorflow",), ("weight_standardization: true",)])
+def test_a_network_without_a_convolution_to_adapt_is_refused(tmp_path, change):
+    path = tmp_path / "spec.yaml"
+    path.write_text(SPEC.replace("head:", f"defaults: {{{change[0]}}}\nhead:"))
+    plan = archspec.plan_network(archspec.load_spec(path))
+    with pytest.raises(ImpossibleFreezing, match="no stage of two-blocks has a convolution of one group"):
+        rewrite(LoraOptions(), plan)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, plan):
+    monkeypatch.chdir(tmp_path)
+    for split, count in (("train", 24), ("val", 6)):
+        for label, name in enumerate(("dark", "light")):
+            (tmp_path / "photos" / split / name).mkdir(parents=True)
+            for number in range(count):
+                noise = np.random.default_rng([label, number, count]).integers(0, 200, (16, 16, 3), dtype=np.uint8)
+                Image.fromarray(noise + np.uint8(40 * label)).save(tmp_path / f"photos/{split}/{name}/{number}.png")
+    torch.save(archspec.compile_network(plan).state_dict(), tmp_path / "begin.pth")
+    return tmp_path
+
+
+def run(*arguments):
+    return subprocess.run([sys.executable, "-c", CODE, *arguments], capture_output=True, text=True)
+
+
+def test_a_run_trains_the_adapters_and_is_merged(folder, plan):
+    arguments = ["--data", "imagefolder:photos", "--weights", "begin.pth", "--workers", "0", "--batch-size", "8"]
+    done = run("train", "spec.yaml", *arguments, "--freeze", "lora:4", "--epochs", "2", "--lr", "0.01", "--out", "run")
+    assert done.returncode == 0, done.stderr
+    assert run("eval", "run").returncode == 0
+    done = run("lora-merge", "run", "merged.safetensors")
+    assert done.returncode == 0, done.stderr
+    before, merged = torch.load("begin.pth", weights_only=True), load_file("merged.safetensors")
+    assert merged.keys() == before.keys()
+    changed = {name for name in before if not torch.equal(merged[name], before[name])}
+    assert {name for name in changed if name.startswith("stages.")} == {
+        *(f"stages.0.0.{name}.weight" for name in ("conv1", "conv2", "shortcut.conv")),
+        *(f"stages.1.0.{name}.weight" for name in ("conv1", "conv3", "shortcut.conv")),
+    }
+    assert not any(name.startswith("stem.") for name in changed)
+    done = run("weights", "plan", "spec.yaml", "merged.safetensors")
+    assert done.returncode == 0, done.stdout
+    assert "100.0%" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("gone", "out.safetensors"), "'gone' is no run"),
+        (("gone", "out.pth"), "'out.pth' must end in .safetensors"),
+        (("gone", "begin.pth"), "'begin.pth' is there already"),
+    ],
+)
+def test_what_cannot_be_merged(folder, arguments, said):
+    done = run("lora-merge", *arguments)
+    assert done.returncode == 1
+    assert said in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
