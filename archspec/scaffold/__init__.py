@@ -49,6 +49,8 @@ _USES = {
     "losses": "archspec train SPEC --data DATA --set recipe.loss=$name",
     "trackers": "archspec train SPEC --data DATA --set 'recipe.trackers=[$name]'",
     "freezing_policies": "archspec freeze plan resnet18 --freeze $name",
+    "run_events": "archspec train SPEC --data DATA --set 'recipe.events=[$name]'",
+    "commands": "archspec $name resnet18",
 }
 
 

@@ -3,8 +3,9 @@
 A check of a network's part writes specs that hold the offer, with options drawn from its own model, and proves of each
 that the plan and the module that torch runs are one network. `check_dataset` opens a data set, with the options that it
 is given, `check_sample` writes sample data, `check_transform` lets images through, `check_optimizer`, `check_schedule`,
-`check_loss` and `check_freezing_policy` call what a recipe names, and `check_tracker` tells of a made-up run. No check
-needs a test runner, and each leaves random numbers as they were.
+`check_loss` and `check_freezing_policy` call what a recipe names, `check_tracker` tells of a made-up run,
+`check_run_event` trains, and `check_command` asks a command for its help. No check needs a test runner, and each leaves
+random numbers as they were.
 
 `archspec.testing.fixtures` has fixtures of pytest; `archspec_run`, a `Runner`, runs whole commands.
 """
@@ -26,12 +27,14 @@ from archspec.plugins.blame import faults_as_they_are
 from archspec.spec.dump import data_to_yaml
 from archspec.testing.bench import MethodBench
 from archspec.testing.cases import Bench, Document, Fault, Impossible
+from archspec.testing.commands import check_command
 from archspec.testing.datasets import check_dataset
 from archspec.testing.freezing import plans_to_freeze, prove_freezing_policy
 from archspec.testing.losses import prove_loss
 from archspec.testing.optimizers import prove_optimizer
 from archspec.testing.proofs import prove
 from archspec.testing.randomness import others_kept
+from archspec.testing.run_events import check_run_event
 from archspec.testing.runner import Runner, RunResult
 from archspec.testing.samples import check_sample
 from archspec.testing.schedules import prove_schedule
@@ -44,12 +47,14 @@ __all__ = [
     "check_activation",
     "check_attention",
     "check_block",
+    "check_command",
     "check_dataset",
     "check_freezing_policy",
     "check_head",
     "check_loss",
     "check_norm",
     "check_optimizer",
+    "check_run_event",
     "check_sample",
     "check_schedule",
     "check_shortcut",

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from textwrap import indent
 from typing import Any
-
-import torch
 
 from archspec.data.index import ImageData
 from archspec.errors import ArchspecError
 from archspec.offers import Options
 from archspec.plugins import Plugins, default_plugins
-from archspec.plugins.blame import faults_as_they_are
-from archspec.spec.dump import data_to_yaml
-from archspec.spec.settings import default_options
 from archspec.testing.cases import Fault
 from archspec.testing.dataset_proofs import prove_data, prove_images, prove_memory, prove_workers
+from archspec.testing.holding import hold
 from archspec.testing.randomness import randomness_left_alone
 
 _ORDER = "sort what a folder lists, and draw from the seed alone"
@@ -37,13 +32,7 @@ def check_dataset(
         DataError: the offer says that it cannot open the data.
 
     """
-    held = default_options("datasets", name, plugins or default_plugins(), **(options or {}))
-    try:
-        with torch.random.fork_rng(devices=[]), faults_as_they_are():
-            _prove(held, seed)
-    except Fault as fault:
-        said = f"\nwith these options:\n{indent(data_to_yaml(dict(options)), '    ')}" if options else ""
-        raise AssertionError(f"dataset '{name}' of {held.offer.origin}: {fault}{said}") from fault.__cause__
+    hold("datasets", name, plugins or default_plugins(), options, lambda held, _: _prove(held, seed))
 
 
 def _prove(options: Options, seed: int) -> None:

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from textwrap import indent
 from typing import Any
-
-import torch
 
 from archspec.data.splits import SPLITS
 from archspec.errors import ArchspecError
 from archspec.offers import Options
 from archspec.plugins import Plugins, default_plugins
-from archspec.spec.dump import data_to_yaml
-from archspec.spec.settings import default_options
 from archspec.testing.cases import Fault
 from archspec.testing.datasets import check_dataset
-from archspec.testing.randomness import others_kept, randomness_left_alone
+from archspec.testing.holding import hold
+from archspec.testing.randomness import randomness_left_alone
 
 _IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
@@ -35,13 +30,7 @@ def check_sample(name: str, *, plugins: Plugins | None = None, options: Mapping[
         ArchspecError: the offer refuses to write it, as one whose library is missing.
 
     """
-    held = default_options("samples", name, plugins or default_plugins(), **(options or {}))
-    try:
-        with TemporaryDirectory() as folder, torch.random.fork_rng(devices=[]), others_kept():
-            _prove(held, Path(folder))
-    except Fault as fault:
-        said = f"\nwith these options:\n{indent(data_to_yaml(dict(options)), '    ')}" if options else ""
-        raise AssertionError(f"sample '{name}' of {held.offer.origin}: {fault}{said}") from fault.__cause__
+    hold("samples", name, plugins or default_plugins(), options, _prove)
 
 
 def _prove(options: Options, folder: Path) -> None:

@@ -8,8 +8,6 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from textwrap import indent
 from typing import Any
 
 import torch
@@ -17,11 +15,9 @@ import torch
 from archspec.errors import ArchspecError
 from archspec.offers import Options
 from archspec.plugins import Plugins, default_plugins
-from archspec.plugins.blame import faults_as_they_are
-from archspec.spec.dump import data_to_yaml
-from archspec.spec.settings import default_options
 from archspec.testing.cases import Fault
-from archspec.testing.randomness import others_kept, randomness_left_alone
+from archspec.testing.holding import hold
+from archspec.testing.randomness import randomness_left_alone
 from archspec.testing.tracked_run import BATCHES, EPOCHS, describe_run, epoch_result, step_result
 from archspec.training.tracking import Tracker
 
@@ -40,13 +36,7 @@ def check_tracker(name: str, *, plugins: Plugins | None = None, options: Mapping
         ArchspecError: the tracker refuses to be made, as one whose library is missing.
 
     """
-    held = default_options("trackers", name, plugins or default_plugins(), **(options or {}))
-    try:
-        with TemporaryDirectory() as folder, torch.random.fork_rng(devices=[]), others_kept(), faults_as_they_are():
-            _prove(held, Path(folder))
-    except Fault as fault:
-        said = f"\nwith these options:\n{indent(data_to_yaml(dict(options)), '    ')}" if options else ""
-        raise AssertionError(f"tracker '{name}' of {held.offer.origin}: {fault}{said}") from fault.__cause__
+    hold("trackers", name, plugins or default_plugins(), options, _prove)
 
 
 def _prove(options: Options, folder: Path) -> None:

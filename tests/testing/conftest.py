@@ -29,9 +29,9 @@ def plugins_of(tmp_path, monkeypatch):
     """The built-ins and a plugin of this source."""
     monkeypatch.syspath_prepend(tmp_path)
 
-    def write(source):
+    def write(source, header=HEADER):
         name = f"plugin_{abs(hash((str(tmp_path), source)))}"
-        (tmp_path / f"{name}.py").write_text(HEADER + textwrap.dedent(source))
+        (tmp_path / f"{name}.py").write_text(header + textwrap.dedent(source))
         return Plugins([name], installed=False)
 
     return write

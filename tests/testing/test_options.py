@@ -35,7 +35,7 @@ def archspec_blocks():
 
 def seen_by(plugins, **arguments):
     """What the block was called with while it was checked."""
-    seen = plugins.find("blocks", "choosy").make.__globals__["SEEN"]
+    seen = plugins.find("blocks", "choosy").make.function.__globals__["SEEN"]
     seen.clear()
     archspec.testing.check_block("choosy", plugins=plugins, **arguments)
     return list(seen)
