@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     from archspec.spec.arch import ArchSpec
     from archspec.spec.load import load_spec
     from archspec.spec.parts import BlockOptions, HeadOptions, ResidualBlockOptions, StemOptions, Style
-    from archspec.training.events import RunEvents
+    from archspec.training.evaluation import Evaluation
+    from archspec.training.loop import Trainer
     from archspec.training.results import EpochResult, StepResult
+    from archspec.training.run import Run
+    from archspec.training.run_events import RunEvents
     from archspec.training.tracking import Tracker
     from archspec.weights.load import load_weights
 
@@ -37,6 +40,7 @@ _HOMES = {
     "Builder": "archspec.plan.builder",
     "Conv": "archspec.plan.operations",
     "EpochResult": "archspec.training.results",
+    "Evaluation": "archspec.training.evaluation",
     "FreezingOptions": "archspec.finetuning.treatment",
     "HeadOptions": "archspec.spec.parts",
     "ImpossibleFreezing": "archspec.finetuning.treatment",
@@ -51,12 +55,14 @@ _HOMES = {
     "Plugins": "archspec.plugins.manager",
     "Reduction": "archspec.data.reading",
     "ResidualBlockOptions": "archspec.spec.parts",
-    "RunEvents": "archspec.training.events",
+    "Run": "archspec.training.run",
+    "RunEvents": "archspec.training.run_events",
     "Settings": "archspec.offers",
     "StemOptions": "archspec.spec.parts",
     "StepResult": "archspec.training.results",
     "Style": "archspec.spec.parts",
     "Tracker": "archspec.training.tracking",
+    "Trainer": "archspec.training.loop",
     "TransformOptions": "archspec.data.augmentation",
     "Treatment": "archspec.finetuning.treatment",
     "Value": "archspec.plan.builder",
@@ -74,6 +80,7 @@ __all__ = [
     "Builder",
     "Conv",
     "EpochResult",
+    "Evaluation",
     "FreezingOptions",
     "HeadOptions",
     "ImpossibleFreezing",
@@ -88,12 +95,14 @@ __all__ = [
     "Plugins",
     "Reduction",
     "ResidualBlockOptions",
+    "Run",
     "RunEvents",
     "Settings",
     "StemOptions",
     "StepResult",
     "Style",
     "Tracker",
+    "Trainer",
     "TransformOptions",
     "Treatment",
     "Value",

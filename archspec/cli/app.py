@@ -96,7 +96,7 @@ def _of_plugin(plugins: Plugins, name: str) -> click.Command | None:
     command = offer.make()
     if not isinstance(command, click.Command):
         raise PluginError(f"'{name}' among commands of {offer.origin} must make a click.Command, not {command!r}")
-    command.short_help = offer.summary or command.short_help
+    command.name, command.short_help = name, offer.summary or command.short_help
     return command
 
 

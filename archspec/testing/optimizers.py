@@ -16,8 +16,8 @@ from archspec.offers import Options
 from archspec.testing.cases import Fault
 from archspec.testing.randomness import randomness_left_alone
 from archspec.training.checkpoint import optimizer_tensors, restore_optimizer
-from archspec.training.events import RunEvents
 from archspec.training.optimization import group_parameters
+from archspec.training.run_events import RunEvents
 
 _RATE, _DECAY = 1e-3, 0.1
 _STEPS = 3

@@ -58,8 +58,9 @@ def test_every_hook_and_argument_has_its_place(kind):
         assert f"| `{name}` |" in section, f"archspec_{kind} has the argument {name}, and its section does not"
     made = re.search(r"`make\((.*?)\)", hook.__doc__)
     arguments = re.findall(r"(?:^|, )(\w+)", re.sub(r"\[.*?\]", "", made[1])) if made else []
+    table = section.partition("\n| argument |")[2].partition("\n\n")[0]
     documented = {
-        name for row in re.findall(r"^\| (`.*?`) \|", section, re.MULTILINE) for name in re.findall(r"\w+", row)
+        name for row in re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE) for name in re.findall(r"\w+", row)
     }
     assert set(arguments) == documented, f"archspec_{kind}: the table of arguments and the hook differ"
 

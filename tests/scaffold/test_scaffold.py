@@ -81,7 +81,7 @@ def test_each_kind_stands_alone(kind):
     assert "ghost-net" in files["README.md"].partition("```console")[2].partition("## Work")[0]
 
 
-PUBLIC = {"archspec", "archspec.errors", "archspec.plan.gates", "archspec.testing", "archspec.testing.fixtures"}
+PUBLIC = {"archspec", "archspec.errors", "archspec.testing", "archspec.testing.fixtures"}
 """What an example may import of archspec, and anything below `archspec.data`."""
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 from archspec import Builder, Offer, Offers, Options, Value, hookimpl
-from archspec.plan.gates import ChannelMean, Multiply
 
 
 class GatherOptions(Options):
@@ -22,8 +21,7 @@ def gather(net: Builder, x: Value, options: GatherOptions, block_channels: int) 
     """
     function = {"sigmoid": "Sigmoid", "hard-sigmoid": "Hardsigmoid"}[options.gate]
     with net.scope("attention", role="gate"):
-        mean = net.write(ChannelMean(), x, name="mean")
-        return net.write(Multiply(), x, net.activation(mean, function, name="gate"), name="multiply")
+        return net.multiply(x, net.activation(net.channel_mean(x), function, name="gate"))
 
 
 @hookimpl

@@ -8,7 +8,6 @@ from archspec import Offer, Offers, Options, hookimpl
 
 if TYPE_CHECKING:
     import click
-
     from archspec import Plugins
 
 

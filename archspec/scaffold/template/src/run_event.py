@@ -8,9 +8,7 @@ from archspec import Offer, Offers, Options, RunEvents, hookimpl
 from pydantic import Field
 
 if TYPE_CHECKING:
-    from archspec import EpochResult
-    from archspec.training.loop import Trainer
-    from archspec.training.run import Run
+    from archspec import EpochResult, Run, Trainer
 
 
 class LimitOptions(Options):
