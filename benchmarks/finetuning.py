@@ -54,6 +54,7 @@ def run_archspec(options: argparse.Namespace, clock: Clock) -> Iterator[Epoch]:
     import torch
 
     from archspec.data.loader import Loader
+    from archspec.data.opening import open_data
     from archspec.data.transforms import EvaluationTransform
     from archspec.plugins import default_plugins
     from archspec.spec.load import load_spec
@@ -71,7 +72,7 @@ def run_archspec(options: argparse.Namespace, clock: Clock) -> Iterator[Epoch]:
         of_recipe.insert(0, f"recipe.time={options.seconds - clock.read():.0f}s")
     recipe = load_recipe(options.recipe, of_recipe, plugins)
     choice = choose_data(f"imagefolder:{options.data}", [], plugins)
-    data = choice.data.offer.make(choice.data, options.seed)
+    data = open_data(choice.data, options.seed)
     spec = fit_head(load_spec("resnet18", of_spec, plugins=plugins), data)
     with tempfile.TemporaryDirectory() as folder:
         place: dict[str, Any] = {"out": Path(folder) / "run", "command": [], "device": torch.device("cpu")}

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 import archspec
 from archspec.data.loader import Batch
+from archspec.data.opening import open_data
 from archspec.plugins import default_plugins
 from archspec.training.documents import choose_data, load_recipe
 from archspec.training.loop import Trainer, train_step
@@ -60,7 +61,7 @@ def tiny_trainer(folder: Path) -> Trainer:
     plugins = default_plugins()
     choice = choose_data("fake", ["data.images=320", "data.classes=10", "data.size=32"], plugins)
     recipe = load_recipe("default", ["recipe.epochs=1000"], plugins)
-    data = choice.data.offer.make(choice.data, 0)
+    data = open_data(choice.data, 0)
     spec = fit_head(archspec.load_spec("tiny", ["input.channels=3", "input.size=32"]), data)
     cpu = torch.device("cpu")
     run = {"out": folder / "run", "command": [], "device": cpu, "workers": 0}

@@ -26,6 +26,7 @@ from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
 from archspec.data.machine import default_workers
+from archspec.data.opening import open_data
 from archspec.plugins import default_plugins
 from archspec.spec.load import load_spec
 from archspec.training.documents import choose_data, load_recipe
@@ -42,7 +43,7 @@ def archspec_loop(options: argparse.Namespace, precision: str) -> Iterator[int]:
     overrides.append(f"recipe.precision={precision}")
     recipe = load_recipe("default", overrides, plugins)
     choice = choose_data(options.data, [], plugins)
-    data = choice.data.offer.make(choice.data, 0)
+    data = open_data(choice.data, 0)
     spec = fit_head(load_spec("resnet18", [f"input.size={options.size}"], plugins=plugins), data)
     place = {"out": Path("no run is written"), "command": [], "device": torch.device("cpu")}
     session = new_session(spec, recipe, choice, data, workers=options.workers, **place)  # type: ignore[arg-type]

@@ -54,13 +54,14 @@ def inspect_data(
     if gallery is not None:
         check_target(Path(gallery), "gallery.html")
     choice = choose_data(data, of_data, plugins)
-    images = choice.data.offer.make(choice.data, seed)
 
     from archspec.data.findings import find_faults
     from archspec.data.inspection import inspect, join_splits
+    from archspec.data.opening import open_data
     from archspec.data.survey import survey
     from archspec.report.inspection import print_inspection, suggested_flags, track
 
+    images = open_data(choice.data, seed)
     index = join_splits(images)
     inspection = inspect(images, track(survey(index, workers), len(index), "looking at images"))
     findings = find_faults(inspection)

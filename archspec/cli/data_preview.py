@@ -67,6 +67,7 @@ def preview(
 
 def _open(plugins: Plugins, data: str, *, overrides: tuple[str, ...], **options: Any) -> Preview:
     """The data, the recipe and the input, from the command line."""
+    from archspec.data.opening import open_data
     from archspec.report.preview import Preview
     from archspec.training.documents import choose_data, load_recipe, split_overrides
 
@@ -75,7 +76,7 @@ def _open(plugins: Plugins, data: str, *, overrides: tuple[str, ...], **options:
     recipe = load_recipe(options.pop("recipe"), of_recipe, plugins)
     preprocessing = recipe.preprocessing(input)
     choice = choose_data(data, of_data, plugins)
-    opened = choice.data.offer.make(choice.data, recipe.seed)
+    opened = open_data(choice.data, recipe.seed)
     if options["split"] not in opened.splits:
         help = f"splits: {', '.join(opened.splits)}"
         raise DataError(f"the data has no split '{options['split']}'", file=opened.root, help=help)

@@ -52,6 +52,7 @@ def evaluate(
 
     With `--data`, `--set data.OPTION=VALUE` reaches its options.
     """
+    from archspec.data.opening import open_data
     from archspec.training.documents import choose_data, load_data, split_overrides
     from archspec.training.exchange import current
     from archspec.training.run import open_run, refuse_other_images
@@ -62,7 +63,7 @@ def evaluate(
         raise click.UsageError(f"eval can set the data's options (data.…) only, not '{(of_spec + of_recipe)[0]}'.")
     own = current(opened.path, "data.yaml")
     choice = load_data(own, of_data, plugins) if data is None else choose_data(data, of_data, plugins)
-    images = choice.data.offer.make(choice.data, opened.recipe.seed)
+    images = open_data(choice.data, opened.recipe.seed)
     for note in images.notes:
         say("data", note)
     if choice == opened.data and images.drawn:  # drawn anew from other images, a split could hold what was trained on

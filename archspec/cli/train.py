@@ -111,6 +111,7 @@ def train(
 
 def _new(options: TrainOptions, plugins: Plugins) -> Session:
     """From the command line to a session: each line hands its value to the next."""
+    from archspec.data.opening import open_data
     from archspec.training.documents import choose_data, split_overrides
     from archspec.training.run import check_new_run, new_run_path
 
@@ -123,7 +124,7 @@ def _new(options: TrainOptions, plugins: Plugins) -> Session:
     choice = named or choose_data("imagefolder", of_data, plugins)
     out = new_run_path(spec.name) if options.out is None else Path(options.out)
     check_new_run(out)
-    data = choice.data.offer.make(choice.data, recipe.seed)
+    data = open_data(choice.data, recipe.seed)
     from archspec.report.introduction import introduce
     from archspec.training import device as devices
     from archspec.training import session as training
@@ -163,6 +164,7 @@ def _training(options: TrainOptions, recipe: str, plugins: Plugins) -> tuple[Rec
 
 def _resumed(options: TrainOptions, path: str, plugins: Plugins) -> Session:
     """The session of a run directory. Settings given again must be those of the run, unless told."""
+    from archspec.data.opening import open_data
     from archspec.training.changes import refuse_changes, refuse_other_code
     from archspec.training.documents import load_data, split_overrides
     from archspec.training.exchange import current
@@ -181,7 +183,7 @@ def _resumed(options: TrainOptions, path: str, plugins: Plugins) -> Session:
     choice = given or load_data(current(run.path, "data.yaml"), of_data, plugins)
     if not options.other_settings:
         refuse_changes(run, spec, recipe, choice)
-    data = choice.data.offer.make(choice.data, recipe.seed)
+    data = open_data(choice.data, recipe.seed)
     from archspec.report.introduction import describe_changes, introduce
     from archspec.training import device as devices
     from archspec.training.amendments import amend_run

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from archspec.data.decode import mode_for
 from archspec.data.reading import Reading
 from archspec.data.sources import ImageSource, JoinedSources
-from archspec.errors import DataError
+from archspec.errors import DataError, PluginError
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 
@@ -52,9 +53,17 @@ class ImageIndex:
 
         Raises:
             DataError: it cannot be read; it names the image.
+            PluginError: the source gave something else than an image of the reading's mode.
 
         """
-        return self.source.read(int(self.numbers[position]), reading)
+        image = self.source.read(int(self.numbers[position]), reading)
+        wanted = mode_for(reading.channels)
+        if not isinstance(image, Image.Image) or image.mode != wanted or 0 in image.size:
+            is_image = isinstance(image, Image.Image)
+            given = f"{image.mode} of {image.width}x{image.height}" if is_image else type(image).__name__
+            what = f"'{self.name(position)}' comes as {given}, where an image of mode {wanted} was asked for"
+            raise PluginError(what, help="its data set is at fault: archspec.data.convert_image(image, reading) helps")
+        return image
 
     def size(self, position: int) -> tuple[int, int]:
         """Width and height of one upright image, which takes no decoding.

@@ -21,7 +21,7 @@ from archspec.data.randomness import SAMPLE, seed_generator
 from archspec.data.reading import Reading
 from archspec.data.transforms import ByEpoch, Transform
 from archspec.data.watch import Watch
-from archspec.errors import DataError, place_raised
+from archspec.errors import ArchspecError, DataError, place_raised
 
 MOST_SKIPPED = 0.01
 """The share of images that may be skipped: with more, something else is wrong."""
@@ -87,7 +87,9 @@ class _Images(Dataset[Any]):
 
 
 def _fault_of(error: Exception, position: int, index: ImageIndex) -> Unreadable:
-    """An error of the code that reads or transforms an image, with its place."""
+    """An error of the code that reads or transforms an image, with its place, or in its own words."""
+    if isinstance(error, ArchspecError):
+        return Unreadable(position, error.message, None, error.help, skippable=False)
     message = f"'{index.name(position)}' could not be prepared: {type(error).__name__}: {error}"
     help = f"{place_raised(error)} raised it: a data set's or a transform's own code"
     return Unreadable(position, message, None, help, skippable=False)

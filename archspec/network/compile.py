@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from archspec.errors import CutError, WeightsError
 from archspec.network.fold import fold_network
+from archspec.network.foreign import hold_to_shapes, is_foreign, make_foreign
 from archspec.network.init import initialise
 from archspec.plan.operations import Operation
 from archspec.plan.plan import Plan, Step
@@ -90,6 +91,7 @@ def compile_network(
     Raises:
         CutError: nothing is named `start` or `end`, it cannot be cut there, or nothing lies between them.
         WeightsError: `state` lacks a tensor, or has one of another shape.
+        PluginError: an operation of a plugin is not what it declares.
 
     """
     begin = plan.cut(start) if start is not None else 0
@@ -105,6 +107,8 @@ def compile_network(
         initialise(network, steps, plan.init)
     else:
         _fill(network, state)
+    if start is None and not next(network.parameters(), Tensor()).is_meta:
+        hold_to_shapes(network)
     if fold:
         fold_network(network, steps, begin)
         network.folded = True
@@ -192,7 +196,8 @@ class _Compiler:
     def module(self, group: _Group, depth: int) -> nn.Module:
         step = self.plan.steps[group.begin]
         if len(step.name.split(".")) == depth + 1:
-            return make_module(self.in_place(step))
+            operation = self.in_place(step)
+            return make_foreign(operation, step.name) if is_foreign(operation) else make_module(operation)
         return Scope(*self.scope(group, depth + 1))
 
     def in_place(self, step: Step) -> Operation:
@@ -207,8 +212,6 @@ class _Compiler:
 
 
 def make_module(operation: Operation) -> nn.Module:
-    """The torch module of an operation, made by the function that its `maker` names."""
+    """The torch module of an operation of archspec's, made by the function that its `maker` names."""
     module, _, function = operation.maker.partition(":")
-    made = getattr(importlib.import_module(module), function)(operation)
-    assert isinstance(made, nn.Module), f"{operation.maker} must return a torch.nn.Module, not {made!r}"
-    return made
+    return cast(nn.Module, getattr(importlib.import_module(module), function)(operation))

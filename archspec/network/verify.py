@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, PluginError
 from archspec.network.compile import Network, compile_network
+from archspec.network.foreign import hold_to_shapes, is_foreign
 from archspec.plan.plan import Plan
 
 
@@ -60,6 +61,10 @@ def verify_plan(plan: Plan) -> Measured:
     """Compile a plan, with weights that are never filled, and prove its figures.
 
     A difference is a fault of archspec or of a plugin's operation, never of the user's spec.
+
+    Raises:
+        PluginError: it has operations of plugins, and a figure is not as planned.
+
     """
     with torch.device("meta"):
         network = compile_network(plan)
@@ -68,8 +73,13 @@ def verify_plan(plan: Plan) -> Measured:
     except RuntimeError as error:  # the allocator's refusal
         size = 4 * plan.parameters / 1e9
         raise ArchspecError(f"the network's weights take {size:,.0f} GB, which this machine does not give") from error
+    hold_to_shapes(network)
     measured = measure(network)
     planned = Measured(plan.parameters, plan.macs, plan.output)
     if measured != planned:
-        raise AssertionError(f"the plan of {plan.name} says {planned}, its compiled module {measured}")
+        what = f"the plan of {plan.name} says {planned}, its compiled module {measured}"
+        foreign = sorted({type(step.operation).__name__ for step in plan.steps if is_foreign(step.operation)})
+        if foreign:
+            raise PluginError(f"{what}, and it has operations of plugins: {', '.join(foreign)}")
+        raise AssertionError(what)
     return measured

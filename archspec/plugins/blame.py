@@ -32,6 +32,11 @@ def faults_as_they_are() -> Iterator[None]:
         _RAW.reset(token)
 
 
+def raw_faults() -> bool:
+    """Whether the test kit is at work, which has its own words for a fault."""
+    return _RAW.get()
+
+
 @dataclass(frozen=True)
 class Blamed:
     """A function of a plugin's offer, whose faults name the plugin; it can be pickled, where the function can.

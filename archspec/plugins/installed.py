@@ -34,6 +34,12 @@ def installed_plugins() -> list[Installed]:
     return sorted(found, key=lambda entry: (entry.plugin.name, entry.plugin.key))
 
 
+def origin_of(package: str) -> str:
+    """`archspec-ghost 0.1`: the distribution of the plugin whose code lies in a package; else the package itself."""
+    found = (entry.plugin.origin for entry in installed_plugins() if entry.plugin.package == package)
+    return next(found, package)
+
+
 def _entries(distributions: list[metadata.Distribution]) -> Iterator[Installed]:
     first = distributions[0]
     name, version = _said(first, "Name"), _said(first, "Version")

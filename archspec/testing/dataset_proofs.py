@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from archspec.data.index import TRAIN, VALIDATION, ImageData, ImageIndex
+from archspec.data.index import TRAIN, ImageData, ImageIndex
 from archspec.data.loader import Batch, Loader
+from archspec.data.opening import data_fault
 from archspec.data.preprocessing import preprocessing_for
 from archspec.data.reading import Reading
-from archspec.data.splits import SPLITS
 from archspec.data.transforms import EvaluationTransform
+from archspec.errors import PluginError
 from archspec.spec.arch import InputSpec
 from archspec.testing.cases import Fault
 
@@ -26,22 +27,13 @@ _READ = 32
 """So many images of a split are read, spread over it."""
 _FEW = 16
 """A container of fewer entries is none that grows with the images."""
-_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _STATE = "loader processes get the source by pickle, so all that it reads by must be in its attributes"
 
 
 def prove_data(data: ImageData) -> None:
     """Classes and splits fit each other."""
-    _prove_classes(data.classes)
-    unknown = [split for split in data.splits if split not in SPLITS]
-    if unknown:
-        raise Fault(f"it has a split '{unknown[0]}'; splits are called {', '.join(SPLITS)}")
-    for split in (TRAIN, VALIDATION):
-        if split not in data.splits:
-            help = "archspec.data.draw_splits draws it where the data has none"
-            raise Fault(f"it has no {split} split: {help}")
-    for split, index in data.splits.items():
-        _prove_index(split, index, len(data.classes))
+    if (fault := data_fault(data)) is not None:
+        raise Fault(fault)
     lacking = set(range(len(data.classes))) - set(np.unique(data.splits[TRAIN].labels).tolist())
     if lacking:
         help = "take `classes` from the training split alone"
@@ -49,34 +41,6 @@ def prove_data(data: ImageData) -> None:
     if not isinstance(data.notes, tuple) or not all(isinstance(note, str) for note in data.notes):
         raise Fault("its `notes` must be a tuple of sentences")
     _prove_disjoint(data)
-
-
-def _prove_classes(classes: Any) -> None:
-    if not isinstance(classes, tuple) or not all(isinstance(name, str) for name in classes):
-        raise Fault("its `classes` must be a tuple of names")
-    if len(classes) < 2:
-        raise Fault(f"it has {len(classes)} classes, and a classifier needs two: refuse such data by a DataError")
-    if not all(name.strip() for name in classes):
-        raise Fault("the name of a class is empty")
-    twice = [name for name in classes if classes.count(name) > 1] if len(set(classes)) < len(classes) else []
-    if twice:
-        raise Fault(f"two classes are called '{twice[0]}'")
-
-
-def _prove_index(split: str, index: Any, classes: int) -> None:
-    if not isinstance(index, ImageIndex):
-        raise Fault(f"its {split} split is a {type(index).__name__}, not an archspec.data.ImageIndex")
-    if not len(index):
-        raise Fault(f"its {split} split is empty")
-    least, most = int(index.labels.min()), int(index.labels.max())
-    if least < 0 or most >= classes:
-        wrong = least if least < 0 else most
-        help = "a label is the position of a name in `classes`"
-        raise Fault(f"its {split} split has the label {wrong}, and labels go from 0 to {classes - 1}: {help}")
-    least, most = int(index.numbers.min()), int(index.numbers.max())
-    if least < 0 or most >= len(index.source):
-        wrong = least if least < 0 else most
-        raise Fault(f"its {split} split asks for the image {wrong} of a source of {len(index.source)}")
 
 
 def _prove_disjoint(data: ImageData) -> None:
@@ -117,11 +81,8 @@ def _prove_image(index: ImageIndex, sent: ImageIndex, position: int) -> None:
     name = index.name(position)
     if sent.name(position) != name:
         raise Fault(f"the image '{name}' is called '{sent.name(position)}' after a pickle: {_STATE}")
-    for channels, mode in _MODES.items():
+    for channels in (1, 3, 4):
         image = read_image(index, position, channels)
-        if image.mode != mode:
-            help = "archspec.data.convert_image(image, reading) makes it so"
-            raise Fault(f"the image '{name}' comes as {image.mode}, where {mode} was asked for: {help}")
         if image.size != tuple(index.size(position)):
             raise Fault(f"the image '{name}' has {image.size} pixels, and {tuple(index.size(position))} were said")
     first = read_image(index, position, 3).tobytes()
@@ -135,13 +96,12 @@ def _prove_image(index: ImageIndex, sent: ImageIndex, position: int) -> None:
 def read_image(index: ImageIndex, position: int, channels: int) -> Image.Image:
     """An image, as the loader asks for it; whatever goes wrong is a fault."""
     try:
-        image = index.read(position, Reading(channels))
+        return index.read(position, Reading(channels))
+    except PluginError as error:  # no such image
+        raise Fault(f"the image {error.message}: archspec.data.convert_image(image, reading) makes it so") from error
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
         raise Fault(f"the image '{index.name(position)}' cannot be read in {channels} channels: {what}") from error
-    if not isinstance(image, Image.Image):
-        raise Fault(f"the image '{index.name(position)}' comes as {type(image).__name__}, not as a Pillow image")
-    return image
 
 
 def prove_memory(data: ImageData) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from archspec.data.index import ImageData
+from archspec.data.opening import open_data
 from archspec.errors import ArchspecError, PluginError
 from archspec.offers import Options
 from archspec.plugins import Plugins, default_plugins
@@ -68,7 +68,7 @@ class Bench:
         named = json.dumps([{"type": held.offer.name, **options}])
         self.settings = [f"recipe.{change}" for change in (*_RECIPE, f"events={named}")]
         self.choice: DataChoice = choose_data("fake", _DATA, plugins)
-        self.data: ImageData = self.choice.data.offer.make(self.choice.data, 0)
+        self.data = open_data(self.choice.data, 0)
 
     def recipe(self, *overrides: str) -> Recipe:
         return load_recipe("default", [*self.settings, *(f"recipe.{change}" for change in overrides)], self.plugins)

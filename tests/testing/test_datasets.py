@@ -274,8 +274,14 @@ BROKEN = {
     "forgetful": ("with_source(Forgetful)", r"the image 'shades\[0\]' is another one after a pickle"),
     "renaming": ("with_source(Renaming)", r"the image 'here\[0\]' is called 'there\[0\]' after a pickle"),
     "noisy": ("with_source(Noisy)", r"the image 'shades\[0\]' is another one each time that it is read"),
-    "mode": ("with_source(Grey)", r"the image 'shades\[0\]' comes as RGB, where L was asked for"),
-    "no-image": ("with_source(Pixels)", r"the image 'shades\[0\]' comes as ndarray, not as a Pillow image"),
+    "mode": (
+        "with_source(Grey)",
+        r"the image 'shades\[0\]' comes as RGB of 6x4, where an image of mode L was asked for",
+    ),
+    "no-image": (
+        "with_source(Pixels)",
+        r"the image 'shades\[0\]' comes as ndarray, where an image of mode L was asked for",
+    ),
     "unreadable": ("with_source(Failing)", r"'shades\[30\]' cannot be read in 1 channels: ZeroDivisionError"),
     "size": ("with_source(Oversized)", r"the image 'shades\[0\]' has \(6, 4\) pixels, and \(4, 6\) were said"),
     "digest": ("with_source(Alike)", "the digest of its train split does not tell other images from these"),
