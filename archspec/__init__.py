@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from archspec import errors
     from archspec.data.augmentation import TransformOptions
     from archspec.data.reading import Reduction
+    from archspec.export.exported import Exported
+    from archspec.export.options import ExporterOptions
     from archspec.finetuning.treatment import FreezingOptions, ImpossibleFreezing, Treatment
     from archspec.hookspecs import Offers, hookimpl
     from archspec.network.compile import Network, build_network, compile_network
@@ -37,6 +39,8 @@ _HOMES = {
     "Builder": "archspec.plan.builder",
     "Conv": "archspec.plan.operations",
     "EpochResult": "archspec.training.results",
+    "Exported": "archspec.export.exported",
+    "ExporterOptions": "archspec.export.options",
     "FreezingOptions": "archspec.finetuning.treatment",
     "HeadOptions": "archspec.spec.parts",
     "ImpossibleFreezing": "archspec.finetuning.treatment",
@@ -74,6 +78,8 @@ __all__ = [
     "Builder",
     "Conv",
     "EpochResult",
+    "Exported",
+    "ExporterOptions",
     "FreezingOptions",
     "HeadOptions",
     "ImpossibleFreezing",

@@ -3,8 +3,9 @@
 A check of a network's part writes specs that hold the offer, with options drawn from its own model, and proves of each
 that the plan and the module that torch runs are one network. `check_dataset` opens a data set, with the options that it
 is given, `check_sample` writes sample data, `check_transform` lets images through, `check_optimizer`, `check_schedule`,
-`check_loss` and `check_freezing_policy` call what a recipe names, and `check_tracker` tells of a made-up run. No check
-needs a test runner, and each leaves random numbers as they were.
+`check_loss` and `check_freezing_policy` call what a recipe names, `check_tracker` tells of a made-up run, and
+`check_exporter` runs the files that are written. No check needs a test runner, and each leaves random numbers as they
+were.
 
 `archspec.testing.fixtures` has fixtures of pytest; `archspec_run`, a `Runner`, runs whole commands.
 """
@@ -27,6 +28,7 @@ from archspec.spec.dump import data_to_yaml
 from archspec.testing.bench import MethodBench
 from archspec.testing.cases import Bench, Document, Fault, Impossible
 from archspec.testing.datasets import check_dataset
+from archspec.testing.exporters import check_exporter
 from archspec.testing.freezing import plans_to_freeze, prove_freezing_policy
 from archspec.testing.losses import prove_loss
 from archspec.testing.optimizers import prove_optimizer
@@ -45,6 +47,7 @@ __all__ = [
     "check_attention",
     "check_block",
     "check_dataset",
+    "check_exporter",
     "check_freezing_policy",
     "check_head",
     "check_loss",
