@@ -47,7 +47,8 @@ def safetensors(options: SafetensorsOptions, exported: Exported, path: Path) -> 
     def run(batch: Tensor) -> Tensor:
         with torch.random.fork_rng(devices=[]):  # torch draws weights before the file's take their place
             network = compile_network(exported.plan, state=load_file(path)).eval()
-        return network(batch)
+        found: Tensor = network(batch)
+        return found
 
     return run
 
@@ -81,7 +82,7 @@ def torch_export(options: TorchExportOptions, exported: Exported, path: Path) ->
 
     def run(batch: Tensor) -> Tensor:
         with path.open("rb") as written:
-            loaded = torch.export.load(written)  # type: ignore[arg-type]  # typed for what is written, too
+            loaded = torch.export.load(written)
         return _run_program(loaded, batch, None if options.batch == "dynamic" else images)
 
     return run

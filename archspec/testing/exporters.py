@@ -60,24 +60,23 @@ def check_exporter(name: str, *, plugins: Plugins | None = None, options: Mappin
     held = default_options("exporters", name, plugins, **(options or {}))
     try:
         with torch.random.fork_rng(devices=[]), others_kept(), faults_as_they_are():
-            _prove_options(held)
-            for changes in _NETWORKS:
-                _prove(held, changes, plugins)
+            _prove(held, plugins)
     except Fault as fault:
         said = f"\nwith these options:\n{indent(data_to_yaml(dict(options)), '    ')}" if options else ""
         raise AssertionError(f"exporter '{name}' of {held.offer.origin}: {fault}{said}") from fault.__cause__
 
 
-def _prove_options(options: Options) -> None:
+def _prove(options: Options, plugins: Plugins) -> None:
     if not isinstance(options, ExporterOptions):
         raise Fault("its options must derive from archspec.ExporterOptions, which say how a file's name ends")
     if not re.fullmatch(r"(\.[\w-]+)+", options.suffix):
         what = f"its options' `suffix` is {options.suffix!r}"
         raise Fault(f"{what}, and must be the end of a file's name, such as '.pt2'")
+    for changes in _NETWORKS:
+        _prove_with(options, _exported(changes, plugins))
 
 
-def _prove(options: ExporterOptions, changes: tuple[str, ...], plugins: Plugins) -> None:
-    exported = _exported(changes, plugins)
+def _prove_with(options: ExporterOptions, exported: Exported) -> None:
     network = exported.network
     batches = [torch.randn(images, *exported.plan.input) for images in _BATCHES]
     with torch.no_grad():
