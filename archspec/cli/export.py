@@ -70,7 +70,7 @@ def export(
     if as_json:
         print_json({"ok": True, "errors": [], "source": source, "exporter": options.offer.name, **_record(written)})
     else:
-        click.echo(f"wrote {target}: {human(written.bytes)}B; {_proof(written)}")
+        click.echo(f"wrote {target}: {_size(written.bytes)}; {_proof(written)}")
 
 
 def _name(source: str) -> str:
@@ -123,6 +123,11 @@ def _record(written: Written) -> dict[str, object]:
     found = written.comparison
     proof = None if found is None else {key: found.record()[key] for key in ("images", "absolute", "relative")}
     return {"output": str(written.path), "bytes": written.bytes, "sha256": written.sha256, "difference": proof}
+
+
+def _size(count: int) -> str:
+    """`45.3 MB`, `14 B`."""
+    return f"{human(count)}B" if count >= 1_000 else f"{count} B"
 
 
 def _proof(written: Written) -> str:

@@ -139,7 +139,10 @@ FAULTS = {
     ),
     "link": (NOTHING + "path.symlink_to('/etc/hostname')", r"did not write the file that it was given"),
     "folder": (NOTHING + "path.mkdir()", r"did not write the file that it was given"),
-    "text": (NOTHING + "path.touch(); return 'done'", r"must return None, or a function that runs the file, not 'done'"),
+    "text": (
+        NOTHING + "path.touch(); return 'done'",
+        r"must return None, or a function that runs the file, not 'done'",
+    ),
     "lies": (
         NOTHING + "path.touch(); network = exported.network; return lambda batch: network(batch) + 1e-3",
         r"the file of 'ours' among exporters of \w+ differs from the network by 0.001, of outputs up to",
@@ -187,7 +190,7 @@ def test_an_exporter_that_cannot_run_its_file_is_not_compared(exported, tmp_path
 
 def test_what_an_exporter_refuses_is_its_own_error(exported, tmp_path, plugins_of):
     plugins = plugins_of(NOTHING + "raise ExportError('it needs a library', help='pip install it')")
-    with pytest.raises(ExportError, match="^it needs a library$"):
+    with pytest.raises(ExportError, match=r"^it needs a library$"):
         write_export(options_of("ours", plugins), exported, tmp_path / "x.bin")
 
 
@@ -204,7 +207,7 @@ def test_what_torch_cannot_follow_is_an_error_with_a_way_out(exported, tmp_path)
             return x * 2 if x.sum() > 0 else x
 
     exported.network.head.linear = torch.nn.Sequential(Branches(), exported.network.head.linear)
-    with pytest.raises(ExportError, match="torch.export fails: ") as caught:
+    with pytest.raises(ExportError, match=r"torch\.export fails: ") as caught:
         write_export(options_of("torch-export"), exported, tmp_path / "x")
     assert "safetensors takes every network" in caught.value.help
     assert list(tmp_path.iterdir()) == []
