@@ -169,7 +169,7 @@ def test_it_is_exported_with_what_was_added(new, cli_run, module, tmp_path):
     session = new()
     list(fit(session))
     command = ("-p", module, "export", tmp_path / "run", "--checkpoint", "last", "--to")
-    code, out, err = cli_run(*command, "safetensors", "--out", tmp_path / "x.safetensors")
+    code, _, err = cli_run(*command, "safetensors", "--out", tmp_path / "x.safetensors")
     assert code == 0, err
     assert "the freezing policy 'low-rank' added parameters, which a spec alone does not describe" in err
     exported, trained = load_file(tmp_path / "x.safetensors"), session.trainer.network.state_dict()
