@@ -46,14 +46,9 @@ def export_of_weights(spec: ArchSpec, file: str) -> Exported:
     refuse_inexact(planned)  # what training would begin afresh would stay at random here
     network = compile_network(plan)
     apply_weights(network, planned)
-    known, classes = planned.preprocessing, planned.classes
-    found = Exported(
-        network,
-        plan,
-        spec,
-        classes if classes is not None and (len(classes),) == plan.output else None,
-        known.fit(plan.input) if known is not None and known.stated else None,
-    )
+    known = planned.preprocessing
+    preprocessing = known.fit(plan.input) if known is not None and known.stated else None
+    found = Exported(network, plan, spec, planned.classes, preprocessing)
     return _ready(found)
 
 

@@ -78,7 +78,7 @@ def _compare(options: ExporterOptions, run: Callable[[Tensor], object], batch: T
     if not callable(run):
         raise PluginError(f"{_what(options)} must return None, or a function that runs the file, not {run!r}")
     with torch.no_grad():
-        found = run(batch.clone())
+        found = run(batch)
     if not isinstance(found, Tensor) or found.shape != expected.shape:
         made = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
         raise PluginError(f"the file of {_what(options)} makes {made} of a batch, not {tuple(expected.shape)}")

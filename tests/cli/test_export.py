@@ -120,8 +120,10 @@ def test_a_run_becomes_a_program(cli, run):
     images = torch.rand(3, 3, 16, 16)
     network = archspec.build_network(archspec.load_spec("photos/spec.yaml")).eval()
     archspec.load_weights(network, "photos")
+    made = torch.export.load("deep.pt2").module()(images)
+    assert not made.requires_grad  # whoever runs it need not say that nothing is trained
     with torch.no_grad():
-        torch.testing.assert_close(torch.export.load("deep.pt2").module()(images), network(images))
+        torch.testing.assert_close(made, network(images))
 
 
 def test_a_spec_becomes_what_torchvision_computes(cli, resnet18, in_empty_folder):
@@ -157,6 +159,29 @@ def test_a_spec_takes_the_classes_of_a_run(cli, run):
     with safetensors.safe_open("spec.safetensors", framework="pt") as opened:
         assert json.loads(opened.metadata()["classes"]) == ["blue", "green", "red"]
         assert json.loads(opened.metadata()["preprocessing"])["size"] == [16, 16]
+
+
+def test_preprocessing_is_for_the_size_that_is_exported(cli, run):
+    result = cli("export", "photos/spec.yaml", "--weights", run, "--to", "safetensors", "--set", "input.size=[24,20]")
+    assert result.code == 0
+    with safetensors.safe_open("spec.safetensors", framework="pt") as opened:
+        assert json.loads(opened.metadata()["preprocessing"])["size"] == [24, 20]
+
+
+def test_a_file_that_states_another_number_of_classes_is_refused(cli, run):
+    tensors = safetensors.torch.load_file("photos/checkpoints/best/model.safetensors")
+    stated = {"pretrained_cfg": "{}", "label_names": '["blue", "green"]'}
+    safetensors.torch.save_file(tensors, "odd.safetensors", stated)
+    result = cli("export", "photos/spec.yaml", "--weights", "odd.safetensors", "--to", "safetensors")
+    assert result.code == 1
+    assert "the file's head has 3 classes, and there are 2 names for them" in result.err
+    assert not Path("spec.safetensors").exists()
+
+
+def test_a_name_with_a_dot_is_kept_whole(cli, in_empty_folder):
+    Path("regnet-y-1.6gf.safetensors").touch()
+    result = cli("export", "regnet-y-1.6gf", "--to", "safetensors", "--weights", "x.pth")
+    assert "error: 'regnet-y-1.6gf.safetensors' exists already" in result.err
 
 
 def test_a_name_of_the_zoo_is_a_spec_beside_a_folder_of_that_name(cli, resnet18, in_empty_folder):
