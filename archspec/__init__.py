@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from archspec import errors
     from archspec.data.augmentation import TransformOptions
     from archspec.data.reading import Reduction
+    from archspec.export.exported import Exported
+    from archspec.export.options import ExporterOptions
     from archspec.finetuning.treatment import FreezingOptions, ImpossibleFreezing, Treatment
     from archspec.hookspecs import Offers, hookimpl
     from archspec.network.compile import Network, build_network, compile_network
@@ -41,6 +43,8 @@ _HOMES = {
     "Conv": "archspec.plan.operations",
     "EpochResult": "archspec.training.results",
     "Evaluation": "archspec.training.evaluation",
+    "Exported": "archspec.export.exported",
+    "ExporterOptions": "archspec.export.options",
     "FreezingOptions": "archspec.finetuning.treatment",
     "HeadOptions": "archspec.spec.parts",
     "ImpossibleFreezing": "archspec.finetuning.treatment",
@@ -81,6 +85,8 @@ __all__ = [
     "Conv",
     "EpochResult",
     "Evaluation",
+    "Exported",
+    "ExporterOptions",
     "FreezingOptions",
     "HeadOptions",
     "ImpossibleFreezing",

@@ -8,6 +8,7 @@
     ├── PluginError              a plugin is broken, blocked, unknown, or in conflict with another
     ├── DataError                a data set, folder or image cannot be used
     ├── WeightsError             a weights file does not fit the network, or is damaged
+    ├── ExportError              a network cannot be written for other programs
     └── RunError                 a run directory is not one, or cannot be used as asked
 
 A `Refusal` is none of them: a part of a plugin raises one to say what it cannot do, and whoever asked makes a
@@ -212,6 +213,10 @@ class DataError(ArchspecError):
 
 class WeightsError(ArchspecError):
     """A weights file does not fit the network, or is damaged."""
+
+
+class ExportError(ArchspecError):
+    """A network cannot be written for other programs, or what was written does not do what the network does."""
 
 
 class RunError(ArchspecError):

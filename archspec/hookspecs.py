@@ -144,6 +144,18 @@ def archspec_trackers() -> Offers:
 
 
 @hookspec
+def archspec_exporters() -> Offers:
+    """Exporters. `make(options, exported: Exported, path: Path) -> Callable[[Tensor], Tensor] | None` writes one file.
+
+    Options derive from `ExporterOptions`, whose `suffix` names of files end in. `path` lies in an empty folder, from
+    which the file goes to its place once it is whole. It returns None, or what runs the written file: normalised images
+    (B, C, H, W), as many as there are, to what the network makes of them. archspec compares the two, and throws a file
+    away that differs by more than 1e-4 of the largest output. It leaves the network as it is, and prints nothing.
+    """
+    raise NotImplementedError
+
+
+@hookspec
 def archspec_run_events() -> Offers:
     """Run events. `make(options, run) -> RunEvents`, whose methods are called in a run, and may act on its trainer.
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "train": "archspec.cli.train:train",
     "eval": "archspec.cli.evaluate:evaluate",
     "predict": "archspec.cli.predict:predict",
+    "export": "archspec.cli.export:export",
     "data": "archspec.cli.data:data",
     "weights": "archspec.cli.weights:weights",
     "recipes": "archspec.cli.recipes:recipes",

@@ -71,11 +71,8 @@ def look_at(entry: Installed, *, check: bool) -> Examined:
 
 def _check(kind: str, name: str, plugins: Plugins) -> Check:
     """Hold an offer to its promises by the check of its kind, without options."""
-    check = _checks().get(kind)
-    if check is None:
-        return Check(kind, name, None, "there is no check of this kind")
     try:
-        check(name, plugins=plugins)
+        _checks()[kind](name, plugins=plugins)
     except AssertionError as fault:
         return Check(kind, name, False, str(fault))
     except (ArchspecError, ValueError) as refusal:  # what it needs, nobody has said: a folder, a required option
@@ -91,5 +88,4 @@ def _checks() -> dict[str, Callable[..., None]]:
     """The checks of `archspec.testing`, by kind."""
     from archspec import testing
 
-    named = {kind: f"check_{singular(kind).replace(' ', '_')}" for kind in KINDS}
-    return {kind: getattr(testing, name) for kind, name in named.items() if hasattr(testing, name)}
+    return {kind: getattr(testing, f"check_{singular(kind).replace(' ', '_')}") for kind in KINDS}

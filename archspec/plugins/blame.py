@@ -15,8 +15,8 @@ from archspec.errors import ArchspecError, PluginError, Refusal, place_raised
 from archspec.offers import Offer
 from archspec.plugins.plugin import Plugin
 
-_CALLED_LATER = ("schedules", "losses", "freezing_policies")
-"""What their `make` returns is a plain function, which a run calls."""
+_CALLED_LATER = ("schedules", "losses", "freezing_policies", "exporters")
+"""What their `make` returns is a plain function, which a run or an export calls."""
 
 
 _RAW: ContextVar[bool] = ContextVar("raw", default=False)

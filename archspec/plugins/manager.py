@@ -42,6 +42,7 @@ BUILTIN_MODULES = (
     "archspec.builtin.freezing",
     "archspec.builtin.losses",
     "archspec.builtin.trackers",
+    "archspec.builtin.exporters",
 )
 
 

@@ -48,6 +48,7 @@ _USES = {
     "schedules": "archspec train SPEC --data DATA --set recipe.schedule=$name",
     "losses": "archspec train SPEC --data DATA --set recipe.loss=$name",
     "trackers": "archspec train SPEC --data DATA --set 'recipe.trackers=[$name]'",
+    "exporters": "archspec export RUN --to $name",
     "freezing_policies": "archspec freeze plan resnet18 --freeze $name",
     "run_events": "archspec train SPEC --data DATA --set 'recipe.events=[$name]'",
     "commands": "archspec $name resnet18",

@@ -4,8 +4,8 @@ A check of a network's part writes specs that hold the offer, with options drawn
 that the plan and the module that torch runs are one network. `check_dataset` opens a data set, with the options that it
 is given, `check_sample` writes sample data, `check_transform` lets images through, `check_optimizer`, `check_schedule`,
 `check_loss` and `check_freezing_policy` call what a recipe names, `check_tracker` tells of a made-up run,
-`check_run_event` trains, and `check_command` asks a command for its help. No check needs a test runner, and each leaves
-random numbers as they were.
+`check_run_event` trains, `check_exporter` runs the files that are written, and `check_command` asks a command for its
+help. No check needs a test runner, and each leaves random numbers as they were.
 
 `archspec.testing.fixtures` has fixtures of pytest; `archspec_run`, a `Runner`, runs whole commands.
 """
@@ -29,6 +29,7 @@ from archspec.testing.bench import MethodBench
 from archspec.testing.cases import Bench, Document, Fault, Impossible
 from archspec.testing.commands import check_command
 from archspec.testing.datasets import check_dataset
+from archspec.testing.exporters import check_exporter
 from archspec.testing.freezing import plans_to_freeze, prove_freezing_policy
 from archspec.testing.losses import prove_loss
 from archspec.testing.optimizers import prove_optimizer
@@ -49,6 +50,7 @@ __all__ = [
     "check_block",
     "check_command",
     "check_dataset",
+    "check_exporter",
     "check_freezing_policy",
     "check_head",
     "check_loss",

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import gc
-import io
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from archspec.offers import Options
 from archspec.plugins import Plugins, default_plugins
 from archspec.testing.cases import Fault
 from archspec.testing.holding import hold
+from archspec.testing.output import standard_output_left_alone
 from archspec.testing.randomness import randomness_left_alone
 from archspec.testing.tracked_run import BATCHES, EPOCHS, describe_run, epoch_result, step_result
 from archspec.training.tracking import Tracker
@@ -42,7 +42,7 @@ def check_tracker(name: str, *, plugins: Plugins | None = None, options: Mapping
 def _prove(options: Options, folder: Path) -> None:
     _tell_run(options, folder / "first", range(1, EPOCHS + 1))  # what it imports may draw: not counted
     run = folder / "run"
-    with randomness_left_alone("following a run", "draw from a generator of your own"), _standard_output_left_alone():
+    with randomness_left_alone("following a run", "draw from a generator of your own"), standard_output_left_alone():
         _tell_run(options, run, range(1, EPOCHS))
         _tell_run(options, run, range(2, EPOCHS + 1))  # killed in the last epoch but one, and resumed before it
         _close(_make(options, folder / "never"), "before a run began")
@@ -113,12 +113,3 @@ def _blamed(method: str, when: str = "") -> Iterator[None]:
         yield
     except Exception as error:
         raise Fault(f"`{method}` fails{when}: {type(error).__name__}: {error}") from error
-
-
-@contextmanager
-def _standard_output_left_alone() -> Iterator[None]:
-    """Standard output is for the JSON document of `archspec train --json`."""
-    with redirect_stdout(io.StringIO()) as output:
-        yield
-    if output.getvalue():
-        raise Fault(f"it prints on standard output, which is for `--json`: {output.getvalue().splitlines()[0]!r}")

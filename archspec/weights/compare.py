@@ -56,9 +56,14 @@ def compare_outputs(
         mine, other = ours.eval()(pixels), theirs.eval()(pixels)
     if mine.shape != other.shape:
         raise WeightsError(f"the outputs have the shapes {tuple(mine.shape)} and {tuple(other.shape)}")
-    absolute, scale = (float(values.abs().max()) for values in (mine - other, other))
-    agreeing = int((mine.argmax(1) == other.argmax(1)).sum())
-    return Comparison(images, absolute, scale, agreeing, tolerance)
+    return compare_tensors(mine, other, tolerance)
+
+
+def compare_tensors(ours: Tensor, theirs: Tensor, tolerance: float = TOLERANCE) -> Comparison:
+    """How far two outputs (B, classes) are apart."""
+    absolute, scale = (float(values.abs().max()) for values in (ours - theirs, theirs))
+    agreeing = int((ours.argmax(1) == theirs.argmax(1)).sum())
+    return Comparison(len(ours), absolute, scale, agreeing, tolerance)
 
 
 def fill_peer(peer: nn.Module, plan: Plan, tensors: Mapping[str, Tensor], source: str) -> str:

@@ -165,6 +165,25 @@ def test_it_resumes_and_is_used_with_what_was_added(new, plugins, data, tmp_path
     assert f"{NAME}.up" in classifier.network.state_dict()
 
 
+def test_it_is_exported_with_what_was_added(new, cli_run, module, tmp_path):
+    session = new()
+    list(fit(session))
+    command = ("-p", module, "export", tmp_path / "run", "--checkpoint", "last", "--to")
+    code, _, err = cli_run(*command, "safetensors", "--out", tmp_path / "x.safetensors")
+    assert code == 0, err
+    assert "the freezing policy 'low-rank' added parameters, which a spec alone does not describe" in err
+    exported, trained = load_file(tmp_path / "x.safetensors"), session.trainer.network.state_dict()
+    assert exported[f"{NAME}.up"].any()
+    assert exported.keys() == trained.keys()
+    assert all(torch.equal(exported[name], trained[name]) for name in trained)
+    code, _, err = cli_run(*command, "torch-export", "--out", tmp_path / "x.pt2")
+    assert code == 0, err
+    images = torch.randn(3, 3, 16, 16)
+    with torch.no_grad():
+        made = torch.export.load(tmp_path / "x.pt2").module()(images)
+        torch.testing.assert_close(made, session.trainer.network.eval()(images))
+
+
 def test_other_adapters_do_not_fit_the_checkpoint(new, plugins, data, tmp_path):
     list(fit(new()))
     run = open_run(tmp_path / "run", plugins)
