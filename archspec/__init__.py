@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from archspec.offers import Offer, Offered, Options, Settings
     from archspec.plan.builder import Builder, Value
     from archspec.plan.operations import Conv, ImpossibleShape, Operation
-    from archspec.plan.plan import Plan
+    from archspec.plan.plan import Plan, Step
     from archspec.plan.planner import plan_network
     from archspec.plugins import Plugins
     from archspec.spec.arch import ArchSpec
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from archspec.training.evaluation import Evaluation
     from archspec.training.loop import Trainer
     from archspec.training.results import EpochResult, StepResult
-    from archspec.training.run import Run
+    from archspec.training.run import Run, open_run
     from archspec.training.run_events import RunEvents
     from archspec.training.tracking import Tracker
     from archspec.weights.load import load_weights
@@ -63,6 +63,7 @@ _HOMES = {
     "RunEvents": "archspec.training.run_events",
     "Settings": "archspec.offers",
     "StemOptions": "archspec.spec.parts",
+    "Step": "archspec.plan.plan",
     "StepResult": "archspec.training.results",
     "Style": "archspec.spec.parts",
     "Tracker": "archspec.training.tracking",
@@ -75,6 +76,7 @@ _HOMES = {
     "hookimpl": "archspec.hookspecs",
     "load_spec": "archspec.spec.load",
     "load_weights": "archspec.weights.load",
+    "open_run": "archspec.training.run",
     "plan_network": "archspec.plan.planner",
 }
 
@@ -105,6 +107,7 @@ __all__ = [
     "RunEvents",
     "Settings",
     "StemOptions",
+    "Step",
     "StepResult",
     "Style",
     "Tracker",
@@ -118,6 +121,7 @@ __all__ = [
     "hookimpl",
     "load_spec",
     "load_weights",
+    "open_run",
     "plan_network",
 ]
 

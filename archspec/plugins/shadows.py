@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import typing
 from types import UnionType
 from typing import Any
 
 from archspec.offers import Options
+
+_READERS = ("archspec", "pydantic")
+"""Whose names are relied on. What a model of a plugin's takes from another of its own is its own matter."""
 
 
 def shadowed(model: type[Options], kind: str) -> str | None:
@@ -15,7 +19,7 @@ def shadowed(model: type[Options], kind: str) -> str | None:
     for name, field in model.model_fields.items():
         if name == key:
             return f"its option '{name}' can never be set: under that key stands the name of the offer itself"
-        for base in model.__mro__[1:]:
+        for base in (base for base in model.__mro__[1:] if base.__module__.partition(".")[0] in _READERS):
             inherited = base.model_fields.get(name) if issubclass(base, Options) else None
             if inherited is not None and not _narrows(field.annotation, inherited.annotation):
                 ours, theirs = _show(field.annotation), _show(inherited.annotation)
@@ -33,9 +37,17 @@ def _narrows(annotation: Any, inherited: Any) -> bool:
     def fits(part: Any) -> bool:
         if any(part is other or (type(part) is type(other) and part == other) for other in allowed):
             return True
+        if (origin := typing.get_origin(part)) is not None:
+            like = [typing.get_args(other) for other in allowed if typing.get_origin(other) is origin]
+            return origin in types or any(_narrow_each(typing.get_args(part), arguments) for arguments in like)
         return issubclass(part, types) if isinstance(part, type) else isinstance(part, types)
 
     return all(map(fits, _alternatives(annotation)))
+
+
+def _narrow_each(ours: tuple[Any, ...], theirs: tuple[Any, ...]) -> bool:
+    """Whether the arguments of a `tuple[...]` or the like narrow another's, one by one."""
+    return len(ours) == len(theirs) and all(itertools.starmap(_narrows, zip(ours, theirs, strict=True)))
 
 
 def _alternatives(annotation: Any) -> list[Any]:

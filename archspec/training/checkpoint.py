@@ -15,13 +15,9 @@ from torch.optim import Optimizer
 from archspec.errors import RunError
 from archspec.files import before, find_folder, replace_folder, restore_folder, sha256, sync, write_text
 from archspec.training.records import Manifest, read_record
+from archspec.weights.files import frozen_file
 
 MODEL, STATE, MANIFEST = "model.safetensors", "training.safetensors", "manifest.json"
-
-
-def frozen_file(run: Path, digest: str) -> Path:
-    """Beside the run's checkpoints: the tensors of the model that no epoch changes, by their SHA-256."""
-    return run / f"frozen-{digest[:12]}.safetensors"
 
 
 def save_checkpoint(

@@ -15,7 +15,7 @@ from archspec.files import write_bytes
 from archspec.finetuning.freezing import Freezing
 from archspec.finetuning.treatment import statistics
 from archspec.network.compile import Network
-from archspec.training.checkpoint import frozen_file
+from archspec.weights.files import frozen_file
 
 
 def unmoved(freezing: Freezing) -> frozenset[str]:

@@ -33,6 +33,11 @@ class Content:
     """Whether the tensors stand in the order in which they were registered: safetensors sorts them."""
 
 
+def frozen_file(run: Path, digest: str) -> Path:
+    """In a run's folder: the tensors that no epoch changes and checkpoints leave out, by their SHA-256."""
+    return run / f"frozen-{digest[:12]}.safetensors"
+
+
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a `.safetensors` file or a PyTorch checkpoint, on the CPU.
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from archspec.data.preprocessing import Preprocessing
 from archspec.errors import WeightsError, shorten
 from archspec.paths import is_file, is_folder
-from archspec.weights.files import read_content
+from archspec.weights.files import frozen_file, read_content
 from archspec.weights.nested import find_state, state_tensors
 from archspec.weights.preprocessing import (
     KnownPreprocessing,
@@ -33,7 +33,7 @@ class WeightsSource:
     """As messages have it: `'resnet18.pth'`, `the state dict`."""
     tensors: Mapping[str, Tensor]
     sha256: str | None = None
-    """Of the file."""
+    """Of the file; of a run with a file for what it never changes, of both files' digits."""
     notes: tuple[str, ...] = ()
     """What was chosen among several."""
     classes: tuple[str, ...] | None = None
@@ -50,6 +50,8 @@ class _Manifest(BaseModel):
     classes: tuple[str, ...]
     preprocessing: Preprocessing
     sha256: dict[str, str]
+    frozen: str | None = None
+    """SHA-256 of the file in the run's folder that has what no epoch changes."""
 
 
 def open_source(source: Path | str | Mapping[str, Tensor], key: str | None = None) -> WeightsSource:
@@ -119,13 +121,25 @@ def _open_checkpoint(folder: Path, key: str | None, notes: tuple[str, ...] = ())
         manifest = _Manifest.model_validate_json((there / _MANIFEST).read_bytes())
     except (OSError, ValidationError) as error:
         raise WeightsError(f"'{there / _MANIFEST}' is damaged, or of another version") from error
-    digest = _sha256(there / _MODEL)
-    if manifest.sha256.get(_MODEL) != digest:
-        help = "use another checkpoint of the run, or train again"
-        raise WeightsError(f"'{there / _MODEL}' is damaged: its SHA-256 is not the manifest's", help=help)
-    tensors = find_state(read_content(there / _MODEL).content, f"'{there / _MODEL}'").tensors
+    digest = manifest.sha256.get(_MODEL, "")
+    tensors = _proved(there / _MODEL, digest)
+    if manifest.frozen is not None:
+        own = frozen_file(folder.resolve().parent.parent, manifest.frozen)
+        if not is_file(own):
+            help = "copy a run with all that it holds, or export it: `archspec export RUN --to safetensors`"
+            raise WeightsError(f"'{folder}' leaves out what its run never changed, and '{own}' is not there", help=help)
+        tensors = {**_proved(own, manifest.frozen), **tensors}
+        digest = hashlib.sha256((digest + manifest.frozen).encode()).hexdigest()
     preprocessing = KnownPreprocessing(manifest.preprocessing, "stated by the run's manifest", stated=True)
     return WeightsSource(f"'{folder}'", tensors, digest, notes, manifest.classes, preprocessing, ordered=False)
+
+
+def _proved(path: Path, expected: str) -> Mapping[str, Tensor]:
+    """The tensors of a file, after its SHA-256 was compared."""
+    if _sha256(path) != expected:
+        help = "use another checkpoint of the run, or train again"
+        raise WeightsError(f"'{path}' is damaged: its SHA-256 is not the manifest's", help=help)
+    return find_state(read_content(path).content, f"'{path}'").tensors
 
 
 def _sha256(path: Path) -> str:

@@ -1,14 +1,17 @@
 """Plugins: found, loaded one by one and only when they are needed, blocked, and blamed by name."""
 
 import sys
+from typing import Annotated, Literal
 
 import pytest
+from pydantic import Field, create_model
 
 import archspec
 from archspec.errors import PluginError
 from archspec.hookspecs import KINDS
-from archspec.offers import singular
+from archspec.offers import Options, singular
 from archspec.plugins import Plugins, default_plugins, plugins_for
+from archspec.plugins.shadows import shadowed
 
 SPEC = """name: haunted
 input: {size: 16}
@@ -361,6 +364,35 @@ def test_an_option_that_shadows_another_leaves_the_offer_out(installed, ghost, o
 def test_an_option_may_narrow_one_that_it_inherits(module, ghost, option):
     name = module("from typing import Literal\n" + ghost.replace("ratio: int = 2", option))
     assert "ghost" in Plugins([name], installed=False).offers("blocks")
+
+
+@pytest.mark.parametrize(
+    ("name", "annotation", "narrows"),
+    [
+        ("size", tuple[Annotated[int, Field(ge=8)], int], True),
+        ("size", tuple[int, int] | None, True),
+        ("size", tuple[int, float], False),
+        ("size", tuple[int, ...], False),
+        ("size", list[int], False),
+        ("names", list[Literal["a", "b"]], True),
+        ("names", list[int], False),
+        ("names", dict[str, str], False),
+    ],
+)
+def test_an_option_narrows_one_of_a_container_part_by_part(name, annotation, narrows):
+    class Base(Options):
+        size: tuple[int, int] | None = None
+        names: list[str] = []  # noqa: RUF012  # pydantic copies it
+
+    Base.__module__ = "archspec.somewhere"
+    made = create_model("Made", __base__=Base, **{name: annotation})
+    assert (shadowed(made, "losses") is None) == narrows
+
+
+def test_what_a_plugin_takes_from_a_model_of_its_own_is_its_own_matter(module, ghost):
+    base = "class Base(BlockOptions):\n    kind: int = 3\n\nclass GhostOptions(Base):\n    kind: str = 'a'"
+    more = ghost.replace("class GhostOptions(BlockOptions):", base)
+    assert "ghost" in Plugins([module(more)], installed=False).offers("blocks")
 
 
 def test_a_hook_that_is_to_go_is_told(installed, ghost, monkeypatch):

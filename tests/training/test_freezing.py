@@ -11,10 +11,11 @@ from torch import nn
 from archspec.errors import RunError
 from archspec.finetuning.parts import fold_prefix, set_training, tail_of, treat
 from archspec.network.compile import compile_network
-from archspec.training.checkpoint import frozen_file, read_checkpoint
+from archspec.training.checkpoint import read_checkpoint
 from archspec.training.keeping import fit
 from archspec.training.results import EpochResult, StepResult
 from archspec.training.resuming import resume_session
+from archspec.weights.files import frozen_file
 
 GRADUAL = "freeze={type: gradual, every: 1}"
 POLICIES = {

@@ -13,8 +13,8 @@ from torch import nn
 from archspec.errors import RunError
 from archspec.finetuning.solve import solve_head
 from archspec.training.amendments import amend_run
-from archspec.training.checkpoint import frozen_file
 from archspec.training.keeping import fit
+from archspec.weights.files import frozen_file
 
 
 @pytest.fixture

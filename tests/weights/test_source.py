@@ -1,5 +1,6 @@
 """Preprocessing and classes that come along: of files that say so, of libraries, and of runs."""
 
+import hashlib
 import json
 
 import pytest
@@ -8,11 +9,13 @@ import torchvision
 from safetensors.torch import save_file
 
 from archspec.errors import WeightsError
+from archspec.weights.files import frozen_file
 from archspec.weights.plan import plan_weights
 from archspec.weights.preprocessing import USUAL, usual_preprocessing
 from archspec.weights.settings import Matching
 from archspec.weights.source import open_source
 
+_MODEL = "model.safetensors"
 CONFIG = {
     "input_size": [3, 160, 176],
     "crop_pct": 0.8,
@@ -106,8 +109,6 @@ def test_preprocessing_is_fitted_to_another_input(channels):
 
 
 def test_a_sha256_is_that_of_the_file(tmp_path, state):
-    import hashlib
-
     torch.save(state, tmp_path / "w.pth")
     assert open_source(tmp_path / "w.pth").sha256 == hashlib.sha256((tmp_path / "w.pth").read_bytes()).hexdigest()
 
@@ -166,6 +167,33 @@ def test_a_damaged_checkpoint_is_refused(run):
     (run / "checkpoints" / "best" / "manifest.json").write_text("{}")
     with pytest.raises(WeightsError, match="is damaged, or of another version"):
         open_source(run)
+
+
+@pytest.mark.parametrize("path", ["", "checkpoints/best", "checkpoints/best/model.safetensors"])
+def test_what_a_run_never_changed_is_taken_from_its_own_file(run, state, small_plan, monkeypatch, path):
+    whole = open_source(run)
+    left_out = {name for name in state if not name.startswith("head.")}
+    folder = run / "checkpoints" / "best"
+    save_file({name: whole.tensors[name].contiguous() for name in left_out}, run / "frozen.safetensors")
+    frozen = open_source(run / "frozen.safetensors").sha256
+    (run / "frozen.safetensors").rename(frozen_file(run, frozen))
+    save_file({name: whole.tensors[name].contiguous() for name in state if name not in left_out}, folder / _MODEL)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest |= {"frozen": frozen, "sha256": {_MODEL: hashlib.sha256((folder / _MODEL).read_bytes()).hexdigest()}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    monkeypatch.chdir(folder.parent)  # a relative path knows of no run above it
+    for source in (run / path, *(["best"] if path == "checkpoints/best" else [])):
+        found = open_source(source)
+        assert found.tensors.keys() == state.keys()
+        assert all(torch.equal(found.tensors[name], whole.tensors[name]) for name in state)
+        assert found.sha256 not in (whole.sha256, manifest["sha256"][_MODEL], frozen)
+        plan_weights(small_plan, source, Matching(), [f"c{n}" for n in range(10)]).refuse()
+    frozen_file(run, frozen).write_bytes(b"other")
+    with pytest.raises(WeightsError, match="is damaged: its SHA-256 is not the manifest's"):
+        open_source(run / path)
+    frozen_file(run, frozen).unlink()
+    with pytest.raises(WeightsError, match=r"leaves out what its run never changed, and .* is not there"):
+        open_source(run / path)
 
 
 def test_a_run_without_checkpoints_and_a_folder_that_is_no_run(run, tmp_path):

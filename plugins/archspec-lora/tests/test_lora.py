@@ -1,7 +1,9 @@
 """Adapters: the plan with them, the policy, what a run trains, and the merged weights, which give the same logits."""
 
+import json
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from safetensors.torch import load_file
 
 import archspec
 from archspec import ImpossibleFreezing
-from archspec.testing import check_freezing_policy
+from archspec.testing import check_command, check_freezing_policy
 
 SPEC = """name: two-blocks
 input: {channels: 3, size: 16}
@@ -42,6 +44,10 @@ def randomise(network):
 def test_the_policy():
     check_freezing_policy("lora")
     check_freezing_policy("lora", options={"rank": 2, "norms": True}, seed=1)
+
+
+def test_the_command():
+    check_command("lora-merge")
 
 
 def test_what_gets_an_adapter(plan):
@@ -152,12 +158,53 @@ def test_a_run_trains_the_adapters_and_is_merged(folder, plan):
     done = run("weights", "plan", "spec.yaml", "merged.safetensors")
     assert done.returncode == 0, done.stdout
     assert "100.0%" in done.stdout
+    assert run("export", "run", "--to", "torch-export", "--out", "adapted.pt2").returncode == 0
+    done = run("export", "spec.yaml", "--weights", "merged.safetensors", "--to", "torch-export", "--out", "merged.pt2")
+    assert done.returncode == 0, done.stderr
+    images = torch.randn(5, 3, 16, 16)
+    adapted, merged = (torch.export.load(f"{name}.pt2").module()(images) for name in ("adapted", "merged"))
+    assert torch.allclose(adapted, merged, rtol=1e-5, atol=1e-5)
+    facts = {"archspec.json": ""}
+    torch.export.load("merged.pt2", extra_files=facts)
+    assert json.loads(facts["archspec.json"])["classes"] == ["dark", "light"]
+
+
+def test_a_run_that_is_stopped_and_resumed_ends_with_the_bits_of_one_that_was_not(folder):
+    """By the events of a process: killed after its first epoch."""
+    arguments = ["--data", "imagefolder:photos", "--weights", "begin.pth", "--workers", "0", "--batch-size", "8"]
+    arguments += ["--freeze", "lora:4", "--epochs", "30", "--lr", "0.01"]
+    assert run("train", "spec.yaml", *arguments, "--out", "whole").returncode == 0
+    process = subprocess.Popen(
+        [sys.executable, "-c", CODE, "train", "spec.yaml", *arguments, "--out", "killed"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    metrics, deadline = folder / "killed" / "metrics.jsonl", time.monotonic() + 240
+    while not (metrics.exists() and metrics.read_text().count("\n") >= 3):
+        assert process.poll() is None, "it must still run"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert run("train", "--resume", "killed").returncode == 0
+    for file in ("model.safetensors", "training.safetensors"):
+        ours, theirs = (folder / name / "checkpoints" / "last" / file for name in ("whole", "killed"))
+        assert ours.read_bytes() == theirs.read_bytes()
+
+
+def test_a_run_without_adapters_has_nothing_to_merge(folder):
+    arguments = ["--data", "imagefolder:photos", "--workers", "0", "--batch-size", "8", "--epochs", "1"]
+    assert run("train", "spec.yaml", *arguments, "--out", "plain").returncode == 0
+    done = run("lora-merge", "plain", "merged.safetensors")
+    assert done.returncode == 1
+    assert "the run 'plain' has no adapters" in done.stderr
+    assert not (folder / "merged.safetensors").exists()
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("gone", "out.safetensors"), "'gone' is no run"),
+        (("gone", "out.safetensors"), "'gone' is no run directory"),
         (("gone", "out.pth"), "'out.pth' must end in .safetensors"),
         (("gone", "begin.pth"), "'begin.pth' is there already"),
     ],

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import rich_click as click
 
-    from archspec import Treatment
+    from archspec import Step, Treatment
 
 
 class LoraOptions(FreezingOptions):
@@ -42,25 +42,21 @@ def rewrite(options: LoraOptions, plan: Plan) -> Plan:
         ImpossibleFreezing: there is no such convolution.
 
     """
-    steps = tuple(
-        replace(step, operation=LoraConv(step.operation, options.rank, options.alpha))
-        if step.name.startswith("stages.") and _can_adapt(step.operation)
-        else step
-        for step in plan.steps
-    )
+    steps = tuple(_adapt(options, step) for step in plan.steps)
     if steps == plan.steps:
         message = f"no stage of {plan.name} has a convolution of one group that can have an adapter"
         raise ImpossibleFreezing(message, help="take another policy, such as `head-only` or `norm-only`")
     return replace(plan, steps=steps)
 
 
-def _can_adapt(operation: object) -> bool:
-    return (
-        isinstance(operation, Conv)
-        and operation.groups == 1
-        and operation.padding != "tensorflow"
-        and operation.standardized is None
-    )
+def _adapt(options: LoraOptions, step: Step) -> Step:
+    """The step with an adapter, if it is one of a stage that can have it; else the step."""
+    conv = step.operation
+    if not (step.name.startswith("stages.") and isinstance(conv, Conv)):
+        return step
+    if conv.groups != 1 or conv.padding == "tensorflow" or conv.standardized is not None:
+        return step
+    return replace(step, operation=LoraConv(conv, options.rank, options.alpha))
 
 
 def lora(options: LoraOptions, plan: Plan) -> Callable[[int], Mapping[str, Treatment]]:

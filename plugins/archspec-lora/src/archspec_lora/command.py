@@ -3,54 +3,63 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
-import yaml
 
-from archspec import compile_network, load_spec, load_weights, plan_network
 from archspec.errors import RunError
+
+if TYPE_CHECKING:
+    from archspec import Plugins, Run
 
 
 @click.command("lora-merge")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
-def merge(run: Path, out: Path) -> None:
+@click.option(
+    "--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True, help="Of the run."
+)
+@click.pass_obj
+def merge(plugins: Plugins, run: Path, out: Path, checkpoint: str) -> None:
     """Write the weights of RUN, which trained with `freeze: lora`, to OUT as safetensors without adapters.
 
-    OUT has the tensors of the run's spec: `archspec train SPEC --weights OUT` and `archspec weights` take it.
+    OUT has the tensors of the run's spec: `archspec train SPEC --weights OUT` and `archspec export` take it.
     """
-    merge_run(run, out)
+    if out.suffix != ".safetensors" or out.exists():
+        what = "is there already" if out.exists() else "must end in .safetensors"
+        raise RunError(f"'{out}' {what}", help="name another file")
+    from archspec import open_run
+
+    merge_run(open_run(run, plugins), out, checkpoint)
     click.echo(f"merged    {out}")
 
 
-def merge_run(run: Path, out: Path) -> None:
-    """Write a run's weights, its adapters merged into them.
+def merge_run(run: Run, out: Path, checkpoint: str = "best") -> None:
+    """Write the weights of a run's checkpoint, its adapters merged into them, whole or not at all.
 
     Raises:
-        ArchspecError: it is no run, or it has no adapters, or OUT is there or cannot be written.
+        ArchspecError: the run has no adapters or no such checkpoint, or OUT cannot be written.
 
     """
     from safetensors.torch import save_file
 
+    from archspec import Exported, compile_network, load_weights, plan_network
     from archspec_lora import LoraOptions, rewrite
     from archspec_lora.modules import merged_state
 
-    if out.suffix != ".safetensors" or out.exists():
-        what = "is there already" if out.exists() else "must end in .safetensors"
-        raise RunError(f"'{out}' {what}", help="name another file")
-    try:
-        freeze = yaml.safe_load((run / "recipe.yaml").read_text())["freeze"]
-    except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
-        raise RunError(f"'{run}' is no run: its recipe.yaml cannot be read: {error}") from error
-    if not isinstance(freeze, dict) or freeze.get("type") != "lora":
-        raise RunError(f"the run '{run}' has no adapters", help="train one with `--freeze lora`")
-    options = LoraOptions(**{key: value for key, value in freeze.items() if key != "type"})
-    network = compile_network(rewrite(options, plan_network(load_spec(run / "spec.yaml"))))
-    load_weights(network, run)
+    options = run.recipe.freeze
+    if not isinstance(options, LoraOptions):
+        raise RunError(f"the run '{run.path}' has no adapters", help="train one with `--freeze lora`")
+    plan = plan_network(run.spec)
+    adapted = compile_network(rewrite(options, plan))
+    load_weights(adapted, run.path / "checkpoints" / checkpoint)
+    state = {name: tensor.contiguous() for name, tensor in merged_state(adapted).items()}
+    known = Exported(compile_network(plan, state=state), plan, run.spec, run.classes, run.info.preprocessing)
     writing = out.with_name(f".{out.name}.writing")
     try:
-        save_file({name: tensor.contiguous() for name, tensor in merged_state(network).items()}, writing)
+        save_file(state, writing, {"format": "pt", **known.metadata()})
         writing.rename(out)
     except OSError as error:
-        writing.unlink(missing_ok=True)
         raise RunError(f"'{out}' cannot be written: {error.strerror}") from error
+    finally:
+        writing.unlink(missing_ok=True)

@@ -14,7 +14,14 @@ from schedulefree import AdamWScheduleFree, RAdamScheduleFree, SGDScheduleFree  
 from archspec import RunEvents
 
 if TYPE_CHECKING:
-    _Base = torch.optim.Optimizer
+
+    class _Base(torch.optim.Optimizer):
+        """What the package's optimizers have; its own code has no types."""
+
+        def train(self) -> None: ...
+
+        def eval(self) -> None: ...
+
 else:
     _Base = object
 
