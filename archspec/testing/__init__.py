@@ -65,6 +65,7 @@ __all__ = [
     "check_transform",
 ]
 
+__tracebackhide__ = True  # of pytest: a test that fails shows its own line, and what the check says
 _ATTEMPTS = 6
 """Documents that are tried for each case that is asked for."""
 

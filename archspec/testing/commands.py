@@ -16,6 +16,7 @@ from archspec.plugins import Plugins, default_plugins
 from archspec.testing.cases import Fault
 from archspec.testing.holding import hold
 
+__tracebackhide__ = True  # of pytest: a test that fails shows its own line, and what the check says
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _SECONDS = 60
 _BEGINNING = 30

@@ -14,6 +14,7 @@ from archspec.testing.dataset_proofs import prove_data, prove_images, prove_memo
 from archspec.testing.holding import hold
 from archspec.testing.randomness import randomness_left_alone
 
+__tracebackhide__ = True  # of pytest: a test that fails shows its own line, and what the check says
 _ORDER = "sort what a folder lists, and draw from the seed alone"
 
 

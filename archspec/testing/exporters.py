@@ -27,6 +27,8 @@ from archspec.testing.output import standard_output_left_alone
 from archspec.testing.randomness import randomness_left_alone
 from archspec.weights.compare import TOLERANCE, compare_tensors
 
+__tracebackhide__ = True  # of pytest: a test that fails shows its own line, and what the check says
+
 Run = Callable[[Tensor], Any]
 
 _NETWORKS = (

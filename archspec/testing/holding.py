@@ -18,6 +18,8 @@ from archspec.spec.settings import default_options
 from archspec.testing.cases import Fault
 from archspec.testing.randomness import others_kept
 
+__tracebackhide__ = True  # of pytest: a test that fails shows its own line, and what the check says
+
 
 def hold(
     kind: str,

@@ -27,6 +27,7 @@ from archspec.training.resuming import resume_session
 from archspec.training.run import METRICS, open_run
 from archspec.training.session import Session, new_session
 
+__tracebackhide__ = True  # of pytest: a test that fails shows its own line, and what the check says
 _SPEC = """
 name: case
 input: {channels: 3, size: 16}

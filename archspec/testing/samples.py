@@ -15,6 +15,7 @@ from archspec.testing.datasets import check_dataset
 from archspec.testing.holding import hold
 from archspec.testing.randomness import randomness_left_alone
 
+__tracebackhide__ = True  # of pytest: a test that fails shows its own line, and what the check says
 _IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
 

@@ -21,6 +21,7 @@ from archspec.testing.randomness import randomness_left_alone
 from archspec.testing.tracked_run import BATCHES, EPOCHS, describe_run, epoch_result, step_result
 from archspec.training.tracking import Tracker
 
+__tracebackhide__ = True  # of pytest: a test that fails shows its own line, and what the check says
 _METHODS = ("begin", "step", "epoch", "close")
 
 
