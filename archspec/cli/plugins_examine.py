@@ -15,6 +15,7 @@ from archspec.errors import ArchspecError
 from archspec.hookspecs import KINDS
 from archspec.offers import singular
 from archspec.plugins import Plugin, Plugins, Problem
+from archspec.plugins.blame import describe_error
 from archspec.plugins.examined import Check, Examined
 from archspec.plugins.installed import Installed
 
@@ -45,7 +46,12 @@ def _gone(plugin: Plugin, what: str) -> dict[str, Any]:
 
 def _in_child(sender: Connection, entry: Installed, check: bool) -> None:
     os.dup2(2, 1)  # what a plugin prints in whatever way is not the command's output
-    sender.send(look_at(entry, check=check))
+    try:
+        found = look_at(entry, check=check)
+    except BaseException as error:  # such as a KeyboardInterrupt that the plugin raises
+        what = f"ends the process that imports it: {describe_error(error)}"
+        found = Examined(entry.plugin, problems=[_gone(entry.plugin, what)])
+    sender.send(found)
     sender.close()
     os._exit(0)  # a plugin's threads and exit handlers are not waited for
 

@@ -16,6 +16,7 @@ from archspec.errors import PluginError
 from archspec.offers import Offer, singular
 from archspec.plugins.blame import describe_error, heard, place_in
 from archspec.plugins.collect import Shelf, collect
+from archspec.plugins.fitting import misfit
 from archspec.plugins.names import closest
 from archspec.plugins.plugin import Plugin, Problem
 
@@ -154,9 +155,11 @@ class Plugins:
                 module = _import(plugin.module)
                 if self._manager.is_registered(module):
                     return None
-                warnings.simplefilter("always", DeprecationWarning)
-                self._manager.register(module, name=plugin.key)
-                self._manager.check_pending()  # a misspelt hook
+                if (problem := misfit(self._manager, module)) is not None:
+                    plugin = replace(plugin, problem=problem)
+                else:
+                    warnings.simplefilter("always", DeprecationWarning)
+                    self._manager.register(module, name=plugin.key)
             except (Exception, SystemExit) as error:  # a stranger's code: whatever it raises is its own report
                 place = place_in(error, plugin.package)
                 plugin = replace(plugin, problem=describe_error(error) + (f" ({place})" if place else ""))

@@ -19,7 +19,9 @@ def print_examined(examined: list[Examined], blocked: list[str], clashes: Iterab
         _print(console, one)
     for name in blocked:
         console.print(f"{_safe(name)}: blocked, and not looked at")
-    for clash in clashes:
+    for number, clash in enumerate(clashes):
+        if number == 0:
+            console.print("[bold]between them[/bold]")
         _problem(console, clash)
     if not examined:
         console.print("no plugins are installed beside the built-in ones")

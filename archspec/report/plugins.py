@@ -24,13 +24,11 @@ def print_plugins(plugins: Plugins, offers: Mapping[str, Sequence[Offer[Any]]], 
     table.add_column("kind")
     table.add_column("name", no_wrap=True)
     table.add_column("what it is", overflow="fold")
-    foreign = any(not offer.built_in for found in offers.values() for offer in found)
-    if foreign:
-        table.add_column("from")
     for kind, found in offers.items():
         for position, offer in enumerate(found):
-            cells = (offer.name, offer.summary, offer.origin)[: 3 if foreign else 2]
-            table.add_row("" if position else kind, *map(_safe, cells))
+            whose = "" if offer.built_in else f"[bold]{_safe(offer.origin)}[/bold]"
+            about = ": ".join(filter(None, (whose, _safe(offer.summary))))
+            table.add_row("" if position else kind, _safe(offer.name), about)
     console.print(table)
     outside = [plugin for plugin in plugins.plugins if plugin.source != "built-in"]
     for plugin in outside:

@@ -13,6 +13,7 @@ from archspec.plugins.plugin import Plugin
 BAD = {
     "raises": ("raise RuntimeError('out of luck')", "was not loaded: RuntimeError: out of luck"),
     "exits": ("import sys; sys.exit(3)", "was not loaded: it calls sys.exit(3)"),
+    "interrupts": ("raise KeyboardInterrupt", "ends the process that imports it: KeyboardInterrupt"),
     "dies": ("import os; os._exit(3)", "ends the process that imports it, with exit code 3"),
     "hangs": ("import time; time.sleep(600)", "does not end within 4 seconds when it is imported"),
     "prints": ("print('hello')", "prints on standard output when it is imported: 'hello'"),
@@ -20,7 +21,7 @@ BAD = {
         "from archspec import hookimpl\n@hookimpl\ndef archspec_losses(): 1 / 0",
         "fails in archspec_losses: ZeroDivisionError: division by zero",
     ),
-    "misspelt": ("from archspec import hookimpl\n@hookimpl\ndef archspec_blokcs(): return {}", "archspec_blokcs"),
+    "misspelt": ("from archspec import hookimpl\n@hookimpl\ndef archspec_blokcs(): return {}", "which is no hook"),
 }
 
 

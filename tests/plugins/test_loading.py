@@ -165,8 +165,14 @@ BROKEN = {
     "exits": ("import sys; sys.exit(3)", "it calls sys.exit(3)"),
     "lacks": ("import a_module_that_nobody_has", "No module named 'a_module_that_nobody_has'"),
     "syntax": ("def", "SyntaxError"),
-    "misspelt": ("from archspec import hookimpl\n@hookimpl\ndef archspec_blokcs(): return {}", "archspec_blokcs"),
-    "arguments": ("from archspec import hookimpl\n@hookimpl\ndef archspec_blocks(too, many): return {}", "too"),
+    "misspelt": (
+        "from archspec import hookimpl\n@hookimpl\ndef archspec_blokcs(): return {}",
+        "it implements 'archspec_blokcs', which is no hook; did you mean 'archspec_blocks'?",
+    ),
+    "arguments": (
+        "from archspec import hookimpl\n@hookimpl\ndef archspec_blocks(too, many): return {}",
+        "its archspec_blocks takes 'too', and that hook has no arguments",
+    ),
 }
 
 
