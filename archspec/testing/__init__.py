@@ -39,6 +39,7 @@ from archspec.testing.run_events import check_run_event
 from archspec.testing.runner import Runner, RunResult
 from archspec.testing.samples import check_sample
 from archspec.testing.schedules import prove_schedule
+from archspec.testing.threads import one_thread
 from archspec.testing.trackers import check_tracker
 from archspec.testing.transforms import TransformBench
 
@@ -194,7 +195,7 @@ def _check(kind: str, name: str, plugins: Plugins | None, options: Held, cases: 
 def _run(bench: AnyBench, prove: Callable[[Document], None], cases: int, seed: int) -> None:
     """Prove cases until there are enough, and every value has had its turn."""
     proved, refusal = 0, ""
-    with torch.random.fork_rng(devices=[]), _one_thread(), others_kept(), faults_as_they_are():
+    with torch.random.fork_rng(devices=[]), one_thread(), others_kept(), faults_as_they_are():
         for attempt in range(_ATTEMPTS * cases):
             if proved >= cases and not bench.dealer.waiting:
                 return
@@ -216,17 +217,6 @@ def _run(bench: AnyBench, prove: Callable[[Document], None], cases: int, seed: i
     assert proved, (
         f"{_subject(bench)} fits nowhere: {_ATTEMPTS * cases} specs were impossible. The last one:\n{refusal}"
     )
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Networks this small are slower in several threads, far slower beside other work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _subject(bench: AnyBench) -> str:

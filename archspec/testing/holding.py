@@ -17,6 +17,7 @@ from archspec.spec.dump import data_to_yaml
 from archspec.spec.settings import default_options
 from archspec.testing.cases import Fault
 from archspec.testing.randomness import others_kept
+from archspec.testing.threads import one_thread
 
 __tracebackhide__ = True  # of pytest: a test that fails shows its own line, and what the check says
 
@@ -38,7 +39,13 @@ def hold(
     """
     held = default_options(kind, name, plugins, **(options or {}))
     try:
-        with TemporaryDirectory() as folder, torch.random.fork_rng(devices=[]), others_kept(), faults_as_they_are():
+        with (
+            TemporaryDirectory() as folder,
+            torch.random.fork_rng(devices=[]),
+            others_kept(),
+            one_thread(),
+            faults_as_they_are(),
+        ):
             prove(held, Path(folder))
     except Fault as fault:
         said = f"\nwith these options:\n{indent(data_to_yaml(dict(options)), '    ')}" if options else ""

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-import torch
+from archspec.testing.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def _run_child(words: list[str], timeout: float) -> RunResult:
 def _run_here(words: list[str]) -> RunResult:
     """What `python -m archspec` runs, which leaves by `SystemExit`."""
     out, err = io.StringIO(), io.StringIO()
-    with _arguments(words), _one_thread(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with _arguments(words), one_thread(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             runpy.run_module("archspec", run_name="__main__")
             code: int | str | None = 0
@@ -92,14 +92,3 @@ def _arguments(words: list[str]) -> Iterator[None]:
         yield
     finally:
         sys.argv = before
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Networks of a test gain nothing from more threads; a command may set their number, which is put back."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
