@@ -12,8 +12,7 @@ help. No check needs a test runner, and each leaves random numbers as they were.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
 from textwrap import indent
 from typing import Any
