@@ -108,7 +108,7 @@ def compile_network(
     else:
         _fill(network, state)
     if start is None and not next(network.parameters(), Tensor()).is_meta:
-        hold_to_shapes(network)
+        hold_to_shapes(network, steps, plan.input)
     if fold:
         fold_network(network, steps, begin)
         network.folded = True

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from archspec.errors import ArchspecError, PluginError
-from archspec.plan.operations import Operation
+from archspec.plan.operations import Operation, Shape
 from archspec.plan.plan import Step
 from archspec.plugins.blame import describe_fault, raw_faults
 from archspec.plugins.installed import origin_of
-
-if TYPE_CHECKING:
-    from archspec.network.compile import Network
 
 _HELP = "a network needs what the plan says: tell the plugin's author, whom `check_block` and its like show all of it"
 
@@ -49,22 +47,22 @@ def make_foreign(operation: Operation, name: str) -> nn.Module:
     return made
 
 
-def hold_to_shapes(network: Network) -> None:
-    """Run a network on a batch of no images: what each operation of a plugin makes has the shape that it declares.
+def hold_to_shapes(network: nn.Module, steps: Sequence[Step], image: Shape) -> None:
+    """Run a network of these steps on no images (0, C, H, W): what each operation of a plugin makes is as it declares.
 
     Raises:
         PluginError: one has another shape, or fails.
 
     """
-    foreign = [step for step in network.steps if is_foreign(step.operation)]
+    foreign = [step for step in steps if is_foreign(step.operation)]
     if not foreign or raw_faults():
         return
     watch = _Watch()
-    hooks = [hook for step in network.steps for hook in watch.on(network.get_submodule(step.name), step)]
+    hooks = [hook for step in steps for hook in watch.on(network.get_submodule(step.name), step)]
     was_training = network.training
     try:
         with torch.no_grad():
-            network.eval()(torch.empty(0, *network.plan.input))
+            network.eval()(torch.empty(0, *image))
     except ArchspecError:
         raise
     except Exception as error:

@@ -73,7 +73,7 @@ def verify_plan(plan: Plan) -> Measured:
     except RuntimeError as error:  # the allocator's refusal
         size = 4 * plan.parameters / 1e9
         raise ArchspecError(f"the network's weights take {size:,.0f} GB, which this machine does not give") from error
-    hold_to_shapes(network)
+    hold_to_shapes(network, plan.steps, plan.input)
     measured = measure(network)
     planned = Measured(plan.parameters, plan.macs, plan.output)
     if measured != planned:
