@@ -25,6 +25,7 @@ from archspec import (
     hookimpl,
 )
 
+_PAPER = "https://arxiv.org/abs/1911.11907"
 SPEC = Path(__file__).with_name("ghostnet-100.yaml")
 """GhostNet 1.0x."""
 TIMM_NAMES = Path(__file__).with_name("ghostnet-100.timm.yaml")
@@ -125,13 +126,16 @@ def ghost_classifier(net: Builder, x: Value, head: GhostClassifierOptions) -> Va
 
 @hookimpl
 def archspec_blocks() -> Offers:
-    return {"ghost": Offer(GhostOptions, ghost, "ghost module, depthwise, ghost module: GhostNet")}
+    return {"ghost": Offer(GhostOptions, ghost, "ghost module, depthwise, ghost module: GhostNet", docs=_PAPER)}
 
 
 @hookimpl
 def archspec_heads() -> Offers:
     return {
         "ghost-classifier": Offer(
-            GhostClassifierOptions, ghost_classifier, "classifier behind a 1x1 convolution, a pool and another one"
+            GhostClassifierOptions,
+            ghost_classifier,
+            "classifier behind a 1x1 convolution, a pool and another one",
+            docs=_PAPER,
         )
     }

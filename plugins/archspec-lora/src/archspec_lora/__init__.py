@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from archspec import Step, Treatment
 
 
+_PAPER = "https://arxiv.org/abs/2106.09685"
+
+
 class LoraOptions(FreezingOptions):
     """Options of low-rank adapters."""
 
@@ -84,7 +87,8 @@ def merge_command() -> click.Command:
 @hookimpl
 def archspec_freezing_policies() -> Offers:
     summary = "low-rank adapters on the stages' convolutions, and the head"
-    return {"lora": Offer(LoraOptions, lora, summary, rewrite=rewrite)}
+    cannot = "adapt convolutions of several groups, with TensorFlow's padding, or with standardized weights"
+    return {"lora": Offer(LoraOptions, lora, summary, docs=_PAPER, cannot=cannot, rewrite=rewrite)}
 
 
 @hookimpl

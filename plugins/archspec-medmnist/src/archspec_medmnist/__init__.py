@@ -39,4 +39,5 @@ def medmnist(options: MedMnistOptions, seed: int) -> ImageData:
 
 @hookimpl
 def archspec_datasets() -> Offers:
-    return {"medmnist": Offer(MedMnistOptions, medmnist, "a file of MedMNIST: images and labels in an .npz")}
+    summary = "a file of MedMNIST: images and labels in an .npz"
+    return {"medmnist": Offer(MedMnistOptions, medmnist, summary, docs="https://medmnist.com")}

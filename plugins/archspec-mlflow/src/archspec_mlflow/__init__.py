@@ -40,4 +40,5 @@ def mlflow(options: MlflowOptions, folder: Path) -> Tracker:
 
 @hookimpl
 def archspec_trackers() -> Offers:
-    return {"mlflow": Offer(MlflowOptions, mlflow, "a run of MLflow's, in RUN/mlflow or on a server")}
+    summary = "a run of MLflow's, in RUN/mlflow or on a server"
+    return {"mlflow": Offer(MlflowOptions, mlflow, summary, docs="https://mlflow.org/docs/latest/ml/tracking/")}

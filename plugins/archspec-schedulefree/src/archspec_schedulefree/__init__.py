@@ -14,6 +14,7 @@ from archspec import Offer, Offers, Options, hookimpl
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
+_PAPER = "https://arxiv.org/abs/2405.15682"
 Groups = list[dict[str, Any]]
 Rate = Annotated[float, Field(gt=0)]
 Decay = Annotated[float, Field(ge=0)]
@@ -92,7 +93,11 @@ def _common(options: ScheduleFreeOptions) -> dict[str, Any]:
 @hookimpl
 def archspec_optimizers() -> Offers:
     return {
-        "schedule-free-sgd": Offer(SgdOptions, sgd, "SGD whose average of weights needs no schedule"),
-        "schedule-free-adamw": Offer(AdamWOptions, adamw, "AdamW whose average of weights needs no schedule"),
-        "schedule-free-radam": Offer(RAdamOptions, radam, "the same with RAdam, which needs no warm-up either"),
+        "schedule-free-sgd": Offer(SgdOptions, sgd, "SGD whose average of weights needs no schedule", docs=_PAPER),
+        "schedule-free-adamw": Offer(
+            AdamWOptions, adamw, "AdamW whose average of weights needs no schedule", docs=_PAPER
+        ),
+        "schedule-free-radam": Offer(
+            RAdamOptions, radam, "the same with RAdam, which needs no warm-up either", docs=_PAPER
+        ),
     }

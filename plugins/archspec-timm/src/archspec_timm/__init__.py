@@ -13,6 +13,8 @@ from pydantic import Field
 from archspec import BlockOptions, Builder, ImpossibleShape, Offer, Offers, Options, StemOptions, Value, hookimpl
 from archspec_timm.operation import TimmStage
 
+_DOCS = "https://huggingface.co/docs/timm"
+_CANNOT = "tell how far its pixels see, or be folded or dilated: it is one module"
 Model = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -81,14 +83,14 @@ def optimizer(options: TimmOptimizerOptions, groups: list[dict[str, Any]]) -> An
 
 @hookimpl
 def archspec_stems() -> Offers:
-    return {"timm": Offer(TimmStemOptions, stem, "the beginning of a network of timm's")}
+    return {"timm": Offer(TimmStemOptions, stem, "the beginning of a network of timm's", docs=_DOCS, cannot=_CANNOT)}
 
 
 @hookimpl
 def archspec_blocks() -> Offers:
-    return {"timm": Offer(TimmBlockOptions, stage, "a stage of a network of timm's")}
+    return {"timm": Offer(TimmBlockOptions, stage, "a stage of a network of timm's", docs=_DOCS, cannot=_CANNOT)}
 
 
 @hookimpl
 def archspec_optimizers() -> Offers:
-    return {"timm": Offer(TimmOptimizerOptions, optimizer, "an optimizer of timm's, by name")}
+    return {"timm": Offer(TimmOptimizerOptions, optimizer, "an optimizer of timm's, by name", docs=_DOCS)}
