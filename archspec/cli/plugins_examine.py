@@ -45,7 +45,10 @@ def _gone(plugin: Plugin, what: str) -> dict[str, Any]:
 
 def _in_child(sender: Connection, entry: Installed, check: bool) -> None:
     os.dup2(2, 1)  # what a plugin prints in whatever way is not the command's output
-    sender.send(look_at(entry, check=check))
+    try:
+        sender.send(look_at(entry, check=check))
+    except KeyboardInterrupt:  # the terminal's, or the plugin's own
+        os._exit(130)
     sender.close()
     os._exit(0)  # a plugin's threads and exit handlers are not waited for
 

@@ -157,12 +157,18 @@ class Plugins:
                 warnings.simplefilter("always", DeprecationWarning)
                 self._manager.register(module, name=plugin.key)
                 self._manager.check_pending()  # a misspelt hook
-            except (Exception, SystemExit) as error:  # a stranger's code: whatever it raises is its own report
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # a stranger's code: whatever it raises is its own report
                 place = place_in(error, plugin.package)
-                plugin = replace(plugin, problem=describe_error(error) + (f" ({place})" if place else ""))
+                said = describe_error(error) + (f" ({place})" if place else "")
+                plugin = replace(plugin, problem=said + self._meant(plugin))
                 if self._manager.has_plugin(plugin.key):
                     self._manager.unregister(name=plugin.key)
         self.plugins.append(plugin)
+        if plugin.problem is None and not self._manager.get_hookcallers(module):
+            cure = "mark its functions with @archspec.hookimpl, and name the module or class that has them"
+            self.report(Problem(plugin, "has no hook, and so it offers nothing", cure))
         if said := printed().strip():
             what = f"prints on standard output when it is imported: {said.splitlines()[0]!r}"
             self.report(Problem(plugin, what, "nothing was lost; its author should print nothing there"))
@@ -170,6 +176,13 @@ class Plugins:
             what = f"uses what later versions will not have: {told.message}"
             self.report(Problem(plugin, what, "it works until then; look for a newer version of it"))
         return plugin
+
+    def _meant(self, plugin: Plugin) -> str:
+        """Which hook a misspelt one of a plugin was most likely meant to be; empty where none is misspelt."""
+        callers = self._manager.get_hookcallers(self._manager.get_plugin(plugin.key)) or []
+        known = [f"archspec_{kind}" for kind in hookspecs.KINDS]
+        matches = [closest(caller.name, known) for caller in callers if not caller.has_spec()]
+        return f"; did you mean '{matches[0]}'?" if matches and matches[0] else ""
 
     def report(self, problem: Problem) -> None:
         """Take down a problem, and tell of it."""

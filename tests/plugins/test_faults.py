@@ -172,3 +172,21 @@ def test_a_norm_that_returns_nothing_is_its_plugins_fault(module, capsys):
 def test_an_offer_of_a_plugin_can_be_pickled(module, ghost):
     offer = Plugins([module(ghost)], installed=False).find("blocks", "ghost")
     assert pickle.loads(pickle.dumps(offer)) == offer
+
+
+def test_what_a_validator_prints_is_no_output(module, capsys):
+    options = "class Lean(BlockOptions):\n    @model_validator(mode='after')\n    def look(self):\n        "
+    source = PLUGIN.format(body=GOOD, options="Lean").replace(
+        "\n\n@", f"\n{options}print('seen')\n        return self\n\n@", 1
+    )
+    name = module(f"from pydantic import model_validator\n{source}")
+    assert run(["-p", name, "build", "tiny", "--set", "stages.*.block=lean", "--json"]) == 0
+    out, error = capsys.readouterr()
+    assert json.loads(out)["parts"]
+    assert "seen" in error
+
+
+def test_an_error_that_is_no_exception_is_told_as_the_plugins(plugin, capsys):
+    assert plugin("raise type('Panic', (BaseException,), {})('of a library')") == 1
+    error = capsys.readouterr().err
+    assert "'lean' among blocks of lean_0 fails: Panic: of a library" in error
