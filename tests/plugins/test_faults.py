@@ -93,6 +93,11 @@ from archspec import Offer, Options, RunEvents, hookimpl
 class Rate(Options):
     lr: float = 0.1
 
+class Loud(torch.optim.SGD):
+    def step(self, closure=None):
+        print("a word")
+        return super().step(closure)
+
 class Stepping(torch.optim.SGD):
     def step(self, closure=None):
         raise ValueError("the step is at fault")
@@ -109,7 +114,8 @@ def printing(options, weights):
 
 @hookimpl
 def archspec_optimizers():
-    return {"steps": Offer(Rate, lambda options, groups: Stepping(groups, lr=options.lr)), "leaves": Offer(Rate, leave)}
+    return {"steps": Offer(Rate, lambda options, groups: Stepping(groups, lr=options.lr)), "leaves": Offer(Rate, leave),
+            "prints": Offer(Rate, lambda options, groups: Loud(groups, lr=options.lr))}
 
 @hookimpl
 def archspec_losses():
@@ -155,8 +161,9 @@ def test_a_fault_in_training_is_the_plugins_with_its_place(train, setting, said,
     assert told["message"] in error
 
 
-def test_what_an_offer_prints_does_not_spoil_the_json_of_a_run(train):
-    _, code, out, error = train("loss=prints")
+@pytest.mark.parametrize("setting", ["loss=prints", "optimizer=prints"])
+def test_what_an_offer_prints_does_not_spoil_the_json_of_a_run(train, setting):
+    _, code, out, error = train(setting)
     assert code == 0
     assert json.loads(out)["epochs"] == 1
     assert "a word" in error
