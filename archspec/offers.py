@@ -105,6 +105,9 @@ class Offer(Generic[O]):
             raise TypeError(f"`make` must be callable, not {self.make!r}")
         if self.rewrite is not None and not callable(self.rewrite):
             raise TypeError(f"`rewrite` must be callable, not {self.rewrite!r}")
+        for name, text in (("summary", self.summary), ("docs", self.docs or ""), ("cannot", self.cannot or "")):
+            if not isinstance(text, str):
+                raise TypeError(f"`{name}` must be a text, not {text!r}")
 
 
 def offers_in(*settings: Settings) -> Iterator[Offer[Any]]:

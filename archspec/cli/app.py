@@ -66,9 +66,9 @@ class _LazyGroup(click.RichGroup):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (ArchspecError, click.ClickException, Exit, click.Abort):
+        except (ArchspecError, click.ClickException, Exit, click.Abort, KeyboardInterrupt):
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # of a plugin, too: some libraries' errors are no Exception
             if isinstance(error, SystemExit) and ctx.invoked_subcommand not in COMMANDS:
                 raise  # a plugin's own command may end so
             told = None if _is_of_output(error) else blame(error, _plugins(ctx).plugins)

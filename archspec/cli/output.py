@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -20,7 +21,21 @@ F = TypeVar("F", bound=Callable[..., Any])
 _NUMBERS = re.compile(r'\[\n\s+([^"\[\]{}]+?)\n\s+\]')
 """A list of numbers in indented JSON: no text holds a bare newline."""
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+_STANDARD_OUTPUT = "archspec.standard_output"
+"""Where a context's `meta` keeps standard output, when all but the document goes to standard error."""
+
+
+def _keep_output(ctx: click.Context, parameter: click.Parameter, value: bool) -> bool:
+    """With `--json`, whatever prints while the command works, as a plugin's step or data set, prints beside it."""
+    if value:
+        ctx.meta[_STANDARD_OUTPUT] = sys.stdout
+        ctx.with_resource(contextlib.redirect_stdout(sys.stderr))
+    return value
+
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, callback=_keep_output, help="Print one JSON document on standard output."
+)
 set_option = click.option(
     "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change a value: --set head.classes=10. Repeatable."
 )
@@ -62,7 +77,9 @@ def check_target(path: Path, example: str) -> None:
 def print_json(document: Any, *, rows: bool = False) -> None:
     """Write a document to standard output; with `rows`, a list of numbers takes one line."""
     text = json.dumps(document, indent=2, allow_nan=False)
-    click.echo(_NUMBERS.sub(_on_one_line, text) if rows else text)
+    context = click.get_current_context(silent=True)
+    output = context.meta.get(_STANDARD_OUTPUT) if context is not None else None
+    click.echo(_NUMBERS.sub(_on_one_line, text) if rows else text, file=output)
 
 
 def _on_one_line(numbers: re.Match[str]) -> str:

@@ -13,7 +13,8 @@ from archspec.cli.output import json_option, print_json
 from archspec.cli.plugins_examine import examine
 from archspec.hookspecs import KINDS
 from archspec.offers import singular
-from archspec.plugins import Plugins
+from archspec.plugins import Plugin, Plugins
+from archspec.plugins.collect import blockable
 from archspec.plugins.examined import Examined
 from archspec.plugins.installed import Installed
 
@@ -50,14 +51,15 @@ def _clashes(examined: Iterable[Examined]) -> list[dict[str, str]]:
     """The names that several plugins offer, with those plugins and the way out."""
     found = []
     for kind in KINDS:
-        holders: dict[str, list[Examined]] = {}
+        holders: dict[str, dict[str, Plugin]] = {}
         for one in examined:
-            for name in one.offers.get(kind, ()):
-                holders.setdefault(name, []).append(one)
-        for name, ones in holders.items():
-            if len(ones) > 1:
-                origins = " and ".join(one.plugin.origin for one in ones)
-                outs = " or ".join(f"`-p no:{one.plugin.distribution}`" for one in ones)
+            for name in one.offers.get(kind, ()):  # a module that two entry points name is loaded once
+                holders.setdefault(name, {}).setdefault(one.plugin.module, one.plugin)
+        for name, modules in holders.items():
+            if len(modules) > 1:
+                plugins = list(modules.values())
+                origins = " and ".join(plugin.origin for plugin in plugins)
+                outs = " or ".join(f"`-p no:{blockable(plugin, plugins)}`" for plugin in plugins)
                 message = f"the {singular(kind)} '{name}' is offered by {origins}"
                 found.append({"message": message, "help": f"block one of them: {outs}"})
     return found

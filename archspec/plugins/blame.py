@@ -58,7 +58,9 @@ class Blamed:
                 made = self.function(*arguments, **keywords)
         except (ArchspecError, Refusal):  # what it means to say
             raise
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise PluginError(f"{self.what} fails: {describe_fault(error, self.package)}") from error
         if self.kind in _CALLED_LATER and callable(made):
             return Blamed(made, self.what, self.package)
@@ -80,10 +82,14 @@ def place_of(error: BaseException, offer: Offer[Any]) -> str:
 
 
 def describe_error(error: BaseException) -> str:
-    """The type and what it says; of `sys.exit`, what that means here."""
+    """The type and what it says, in one line; of `sys.exit`, what that means here."""
     if isinstance(error, SystemExit):
         return f"it calls sys.exit({error.code!r})"
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    try:
+        said = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    except Exception:  # an error that cannot even be told
+        said = ""
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def place_in(error: BaseException, package: str) -> str | None:
@@ -104,15 +110,20 @@ def blame(error: BaseException, plugins: list[Plugin]) -> PluginError | None:
     return None
 
 
+class _Kept(io.BytesIO):
+    """Stays open: a plugin that wraps `sys.stdout.buffer` anew closes it when the wrapper goes."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
 @contextlib.contextmanager
 def heard() -> Iterator[Callable[[], str]]:
     """A context in which standard output is kept back; what it yields tells what was printed."""
-    output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="replace", write_through=True)
+    buffer = _Kept()
+    output = io.TextIOWrapper(buffer, encoding="utf-8", errors="replace", write_through=True)
 
     def said() -> str:
-        output.flush()
-        buffer = output.buffer
-        assert isinstance(buffer, io.BytesIO)
         return buffer.getvalue().decode("utf-8", errors="replace")
 
     with contextlib.redirect_stdout(output):

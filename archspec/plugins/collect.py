@@ -10,7 +10,7 @@ from typing import Any
 
 from archspec.errors import PluginError
 from archspec.offers import Offer, singular
-from archspec.plugins.blame import Blamed, describe_fault
+from archspec.plugins.blame import Blamed, describe_error, describe_fault
 from archspec.plugins.plugin import Plugin, Problem
 
 Hook = tuple[Plugin, Callable[[], Any]]
@@ -30,15 +30,15 @@ class Shelf:
         """The error of who asks for a name that several plugins offer."""
         found = self.clashes[name]
         origins = [plugin.origin for plugin, _ in found]
-        outs = " or ".join(f"`-p no:{_blockable(plugin, found)}`" for plugin, _ in found)
+        outs = " or ".join(f"`-p no:{blockable(plugin, [holder for holder, _ in found])}`" for plugin, _ in found)
         count = {2: "two"}.get(len(found), str(len(found)))
         what = f"{count} plugins offer '{name}' among {self.kind}: {' and '.join(origins)}"
         return PluginError(what, help=f"block one of them: {outs}")
 
 
-def _blockable(plugin: Plugin, among: list[tuple[Plugin, Offer[Any]]]) -> str:
+def blockable(plugin: Plugin, among: list[Plugin]) -> str:
     """What blocks this plugin, and none of the others: its name, or its distribution's."""
-    names = [other.name for other, _ in among]
+    names = [other.name for other in among]
     return plugin.name if names.count(plugin.name) == 1 else plugin.distribution
 
 
@@ -75,6 +75,11 @@ def _fault(offer: Offer[Any]) -> str | None:
     """Why an offer is of no use, whatever its function does."""
     if offer.rewrite is not None and offer.kind != "freezing_policies":
         return "it has `rewrite`, which is for freezing policies alone"
+    try:
+        offer.options.model_rebuild()  # nothing, where every type was found when the class was made
+    except Exception as error:
+        said = describe_error(error).partition(";")[0]
+        return f"its options model is not complete: {said}: import what its fields name outside of TYPE_CHECKING"
     from archspec.plugins.shadows import shadowed  # for plugins alone
 
     return shadowed(offer.options, offer.kind)
@@ -97,9 +102,12 @@ def _offers(
     try:
         with contextlib.redirect_stdout(sys.stderr):
             offers = hook()
-        if not isinstance(offers, Mapping) or not all(map(_is_offer, offers.items())):
-            raise TypeError(f"it returned {offers!r}, not a dict of name to archspec.Offer")
-    except (Exception, SystemExit) as error:  # a stranger's code: whatever it raises is its own report
+            offers = dict(offers) if isinstance(offers, Mapping) else offers
+            if not isinstance(offers, dict) or not all(map(_is_offer, offers.items())):
+                raise TypeError(f"it returned {offers!r:.200}, not a dict of name to archspec.Offer")
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a stranger's code: whatever it raises is its own report
         what = f"fails in archspec_{kind}: {describe_fault(error, plugin.package)}"
         problems.append(Problem(plugin, what, f"block it with `-p no:{plugin.name}`", f"archspec_{kind}"))
         return

@@ -26,10 +26,10 @@ class Installed:
 def installed_plugins() -> list[Installed]:
     """Every entry point of the group, by name. Of two versions of a distribution, the one that an import would take."""
     versions: dict[str, list[metadata.Distribution]] = {}
-    for distribution in metadata.distributions():
+    for number, distribution in enumerate(metadata.distributions()):
         if GROUP in (distribution.read_text("entry_points.txt") or ""):
             name = re.sub(r"[-_.]+", "-", _said(distribution, "Name")).lower()
-            versions.setdefault(name, []).append(distribution)
+            versions.setdefault(name if name != "?" else f"? {number}", []).append(distribution)
     found = [entry for distributions in versions.values() for entry in _entries(distributions)]
     return sorted(found, key=lambda entry: (entry.plugin.name, entry.plugin.key))
 
@@ -44,10 +44,16 @@ def _entries(distributions: list[metadata.Distribution]) -> Iterator[Installed]:
     first = distributions[0]
     name, version = _said(first, "Name"), _said(first, "Version")
     others = sorted({_said(other, "Version") for other in distributions[1:]} - {version})
-    requires = tuple(first.requires or ())
     for entry in first.entry_points:
         if entry.group == GROUP:
-            yield Installed(Plugin(entry.name, entry.value, name, version), requires, tuple(others))
+            yield Installed(Plugin(entry.name, entry.value, name, version), _requires(first), tuple(others))
+
+
+def _requires(distribution: metadata.Distribution) -> tuple[str, ...]:
+    try:
+        return tuple(distribution.requires or ())
+    except Exception:  # as `_said`
+        return ()
 
 
 def _said(distribution: metadata.Distribution, key: str) -> str:

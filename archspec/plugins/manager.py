@@ -160,12 +160,17 @@ class Plugins:
                 else:
                     warnings.simplefilter("always", DeprecationWarning)
                     self._manager.register(module, name=plugin.key)
-            except (Exception, SystemExit) as error:  # a stranger's code: whatever it raises is its own report
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # a stranger's code: whatever it raises is its own report
                 place = place_in(error, plugin.package)
                 plugin = replace(plugin, problem=describe_error(error) + (f" ({place})" if place else ""))
                 if self._manager.has_plugin(plugin.key):
                     self._manager.unregister(name=plugin.key)
         self.plugins.append(plugin)
+        if plugin.problem is None and not self._manager.get_hookcallers(module):
+            cure = "mark its functions with @archspec.hookimpl, and name the module or class that has them"
+            self.report(Problem(plugin, "has no hook, and so it offers nothing", cure))
         if said := printed().strip():
             what = f"prints on standard output when it is imported: {said.splitlines()[0]!r}"
             self.report(Problem(plugin, what, "nothing was lost; its author should print nothing there"))

@@ -6,6 +6,8 @@ stands in the file.
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar, cast
 
@@ -89,7 +91,8 @@ class _Reading:
                 values[key] = self.offer(shape.offered, shape.base, name, (*path, key))
         failed = {key for key, value in values.items() if value is _FAILED}
         try:
-            settings = model.model_validate({key: value for key, value in values.items() if key not in failed})
+            with contextlib.redirect_stdout(sys.stderr):  # a plugin's validator may print
+                settings = model.model_validate({key: value for key, value in values.items() if key not in failed})
         except ValidationError as invalid:
             for error in _worth_telling(invalid.errors(include_url=False), failed, model):
                 self.translate(error, model, node, path)

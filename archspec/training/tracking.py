@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from archspec.errors import ArchspecError
 from archspec.offers import Offer, Options
-from archspec.plugins.blame import place_of
+from archspec.plugins.blame import describe_error, place_of
 from archspec.spec.dump import to_data
 from archspec.training.results import EpochResult, StepResult
 
@@ -84,11 +84,11 @@ class Trackers:
         for offer, tracker in list(self._trackers):
             try:
                 call(tracker)
-            except Exception as error:  # a plugin's code may raise anything
+            except (Exception, SystemExit) as error:  # a plugin's code may raise anything
                 self._trackers.remove((offer, tracker))
                 what = f"the tracker '{offer.name}' of {offer.origin} fails, and the run goes on without it"
-                self._warn(f"{what}: {type(error).__name__}: {error}\n   help: {place_of(error, offer)} raised it")
-                with contextlib.suppress(Exception):
+                self._warn(f"{what}: {describe_error(error)}\n   help: {place_of(error, offer)} raised it")
+                with contextlib.suppress(Exception, SystemExit):
                     tracker.close()
 
 

@@ -16,7 +16,11 @@ BAD = {
     "interrupts": ("raise KeyboardInterrupt", "ends the process that imports it: KeyboardInterrupt"),
     "dies": ("import os; os._exit(3)", "ends the process that imports it, with exit code 3"),
     "hangs": ("import time; time.sleep(600)", "does not end within 4 seconds when it is imported"),
-    "prints": ("print('hello')", "prints on standard output when it is imported: 'hello'"),
+    "prints": (
+        "print('hello')\nfrom archspec import hookimpl\n@hookimpl\ndef archspec_losses(): return {}",
+        "prints on standard output when it is imported: 'hello'",
+    ),
+    "hookless": ("def archspec_blocks(): return {}", "has no hook, and so it offers nothing"),
     "hook": (
         "from archspec import hookimpl\n@hookimpl\ndef archspec_losses(): 1 / 0",
         "fails in archspec_losses: ZeroDivisionError: division by zero",
@@ -45,7 +49,7 @@ def test_a_bad_plugin_is_told_and_does_no_harm(look, kind):
     (problem,) = found.problems
     assert said in problem["message"]
     assert problem["message"].startswith("plugin 'bad' of archspec-bad 0.1 ")
-    assert "-p no:bad" in problem["help"] or kind == "prints"
+    assert "-p no:bad" in problem["help"] or kind in ("prints", "hookless")
     if kind == "hangs":
         assert time.monotonic() - began < 60
         assert found.seconds is None
@@ -139,3 +143,19 @@ def test_a_module_that_is_named_is_looked_at_too(module, ghost, capsys, monkeypa
     assert run(["-p", name, "plugins", "doctor"]) == 0
     assert [entry.plugin for entry in looked] == [Plugin(name, name, name, "")]
     assert isinstance(looked[0], Installed)
+
+
+def test_doctor_says_what_blocks_one_of_two_plugins_of_a_distribution(install, module, ghost, monkeypatch, capsys):
+    from archspec.cli import plugins_doctor
+    from archspec.cli.app import run
+    from archspec.cli.plugins_examine import look_at
+
+    monkeypatch.setattr(plugins_doctor, "examine", lambda entry, check, seconds: look_at(entry, check=check))
+    one = module(ghost)
+    install(("a", one, "first"), ("again", one, "first"))
+    assert run(["plugins", "doctor"]) == 0, "a module that two entry points name is loaded once"
+    install(("b", module(ghost + "\n"), "first"))
+    capsys.readouterr()
+    assert run(["plugins", "doctor", "--json"]) == 1
+    (clash,) = json.loads(capsys.readouterr().out)["clashes"]
+    assert clash["help"] == "block one of them: `-p no:a` or `-p no:b`"

@@ -93,6 +93,11 @@ from archspec import Offer, Options, RunEvents, hookimpl
 class Rate(Options):
     lr: float = 0.1
 
+class Loud(torch.optim.SGD):
+    def step(self, closure=None):
+        print("a word")
+        return super().step(closure)
+
 class Stepping(torch.optim.SGD):
     def step(self, closure=None):
         raise ValueError("the step is at fault")
@@ -109,7 +114,8 @@ def printing(options, weights):
 
 @hookimpl
 def archspec_optimizers():
-    return {"steps": Offer(Rate, lambda options, groups: Stepping(groups, lr=options.lr)), "leaves": Offer(Rate, leave)}
+    return {"steps": Offer(Rate, lambda options, groups: Stepping(groups, lr=options.lr)), "leaves": Offer(Rate, leave),
+            "prints": Offer(Rate, lambda options, groups: Loud(groups, lr=options.lr))}
 
 @hookimpl
 def archspec_losses():
@@ -155,8 +161,9 @@ def test_a_fault_in_training_is_the_plugins_with_its_place(train, setting, said,
     assert told["message"] in error
 
 
-def test_what_an_offer_prints_does_not_spoil_the_json_of_a_run(train):
-    _, code, out, error = train("loss=prints")
+@pytest.mark.parametrize("setting", ["loss=prints", "optimizer=prints"])
+def test_what_an_offer_prints_does_not_spoil_the_json_of_a_run(train, setting):
+    _, code, out, error = train(setting)
     assert code == 0
     assert json.loads(out)["epochs"] == 1
     assert "a word" in error
@@ -172,3 +179,21 @@ def test_a_norm_that_returns_nothing_is_its_plugins_fault(module, capsys):
 def test_an_offer_of_a_plugin_can_be_pickled(module, ghost):
     offer = Plugins([module(ghost)], installed=False).find("blocks", "ghost")
     assert pickle.loads(pickle.dumps(offer)) == offer
+
+
+def test_what_a_validator_prints_is_no_output(module, capsys):
+    options = "class Lean(BlockOptions):\n    @model_validator(mode='after')\n    def look(self):\n        "
+    source = PLUGIN.format(body=GOOD, options="Lean").replace(
+        "\n\n@", f"\n{options}print('seen')\n        return self\n\n@", 1
+    )
+    name = module(f"from pydantic import model_validator\n{source}")
+    assert run(["-p", name, "build", "tiny", "--set", "stages.*.block=lean", "--json"]) == 0
+    out, error = capsys.readouterr()
+    assert json.loads(out)["parts"]
+    assert "seen" in error
+
+
+def test_an_error_that_is_no_exception_is_told_as_the_plugins(plugin, capsys):
+    assert plugin("raise type('Panic', (BaseException,), {})('of a library')") == 1
+    error = capsys.readouterr().err
+    assert "'lean' among blocks of lean_0 fails: Panic: of a library" in error

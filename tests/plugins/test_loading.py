@@ -278,8 +278,11 @@ def test_an_installed_plugin_can_be_named_as_a_module_too(installed, ghost):
     assert plugins.problems == []
 
 
+NO_OFFERS = "from archspec import hookimpl\n@hookimpl\ndef archspec_stems(): return {}"
+
+
 def test_a_second_entry_point_of_one_name_does_not_throw_out_the_first(install, module, ghost):
-    install(("ghost", module(ghost), "archspec-ghost"), ("ghost", module("x = 1"), "archspec-ghost"))
+    install(("ghost", module(ghost), "archspec-ghost"), ("ghost", module(NO_OFFERS), "archspec-ghost"))
     plugins = Plugins()
     assert "ghost" in plugins.offers("blocks")
     assert len([plugin for plugin in plugins.plugins if plugin.name == "ghost"]) == 2
@@ -476,3 +479,78 @@ def test_no_option_of_a_built_in_offer_shadows_another():
 def test_one_of_a_kind_is_said_in_the_singular():
     kinds = ("blocks", "losses", "schedules", "samples", "freezing_policies")
     assert [singular(kind) for kind in kinds] == ["block", "loss", "schedule", "sample", "freezing policy"]
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("class Panic(BaseException): pass\nraise Panic('of a library')", "was not loaded: Panic: of a library ("),
+        ("import asyncio\nraise asyncio.CancelledError", "was not loaded: CancelledError ("),
+        ("class E(Exception):\n    def __str__(self): return 1 // 0\nraise E", "was not loaded: E ("),
+        (
+            "from archspec import hookimpl\n@hookimpl\ndef archspec_block(): return {}",
+            "did you mean 'archspec_blocks'?",
+        ),
+        ("def archspec_blocks(): return {}", "has no hook, and so it offers nothing"),
+        ("", "has no hook, and so it offers nothing"),
+    ],
+)
+def test_what_cannot_be_loaded_is_one_line_and_in_the_way_of_nothing(installed, source, said):
+    installed(source, "bad")
+    plugins = Plugins()
+    assert "basic" in plugins.offers("blocks")
+    (problem,) = plugins.problems
+    assert said in problem.message
+    assert "\n" not in problem.message
+    assert problem.help
+
+
+def test_ctrl_c_while_a_plugin_is_imported_is_no_fault_of_it(installed):
+    installed("raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        Plugins().offers("blocks")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import io, sys\nsys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding='utf-8')\nprint('said')",
+        "import sys\nprint('said')\nsys.stdout.close()",
+    ],
+)
+def test_a_plugin_may_wrap_or_close_standard_output(installed, capsys, ghost, source):
+    installed(f"{source}\n{ghost}")
+    plugins = Plugins()
+    assert plugins.find("blocks", "ghost")
+    del plugins
+    print("still here")
+    assert capsys.readouterr().out == "still here\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("class Panic(BaseException): pass\n    raise Panic('of a library')", "fails in archspec_blocks: Panic: of a"),
+        ("return {'a': Offer(BlockOptions, print, summary=5)}", "`summary` must be a text, not 5"),
+        ("return {'a': Offer(BlockOptions, print, cannot=['a'])}", "`cannot` must be a text, not ['a']"),
+        ("class O(BlockOptions): x: 'Nothing' = 1\n    return {'a': Offer(O, print)}", "name 'Nothing' is not defined"),
+    ],
+)
+def test_an_offer_that_is_of_no_use_is_told_with_its_hook(installed, source, said):
+    head = "from archspec import BlockOptions, Offer, hookimpl\n\n@hookimpl\ndef archspec_blocks():\n    "
+    installed(head + source)
+    plugins = Plugins()
+    assert "a" not in plugins.offers("blocks")
+    (problem,) = plugins.problems
+    assert said in problem.message
+    assert problem.hook == "archspec_blocks"
+
+
+def test_distributions_whose_metadata_are_gone_or_broken_are_told_apart(site, module, ghost):
+    for name, distribution in (("a", "first"), ("b", "second")):
+        folder = site / f"{distribution}-1.dist-info"
+        folder.mkdir()
+        written = module(ghost.replace('"ghost"', f'"{distribution}"'), f"{distribution}_plugin")
+        (folder / "entry_points.txt").write_text(f"[archspec]\n{name} = {written}\n")
+    (site / "second-1.dist-info" / "METADATA").write_bytes(b"Name: gr\xf6\xdfe\nVersion: 1\n")
+    assert {"first", "second"} <= set(Plugins().offers("blocks"))

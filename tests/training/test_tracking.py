@@ -26,6 +26,7 @@ TOLD = []
 
 class When(Options):
     fails: str = ""
+    exits: bool = False
     name: str = "log"
 
 class Log:
@@ -35,7 +36,7 @@ class Log:
     def note(self, what, *facts):
         TOLD.append((self.options.name, what, *facts))
         if self.options.fails == what:
-            raise ValueError(f"{what} went wrong")
+            raise (SystemExit if self.options.exits else ValueError)(f"{what} went wrong")
     def begin(self, info):
         self.note("begin", info, self.folder.parent.is_dir())
         info.clear()
@@ -130,12 +131,19 @@ def test_a_tracker_that_raises_is_named_once_and_the_run_goes_on(new, told, modu
     assert warning.startswith(
         f"the tracker 'log' of {module} fails, and the run goes on without it: ValueError: {fails}"
     )
-    assert f"{module}.py:17 raised it" in warning
+    assert f"{module}.py:18 raised it" in warning
     assert session.trainer.progress.epoch == 2
     assert [entry[1] for entry in told if entry[0] == "other"].count("step") == 8
     own = [entry[1] for entry in told if entry[0] == "log"]
     assert own.count(fails) == (2 if fails == "close" else 1)
     assert own[-1] == "close"
+
+
+def test_a_tracker_that_calls_sys_exit_does_not_end_the_run(new, told):
+    session = new("[{type: log, fails: step, exits: true}]")
+    (warning,) = follow(session)
+    assert "goes on without it: it calls sys.exit('step went wrong')" in warning
+    assert session.trainer.progress.epoch == 2
 
 
 def test_a_failing_run_closes_its_trackers_and_says_nothing_of_them(new, told):
@@ -157,7 +165,7 @@ def test_a_tracker_that_cannot_be_made_ends_the_command(new, told, module):
     session = new("[{type: other, name: other}, {type: log, fails: make}]")
     with pytest.raises(ArchspecError, match=f"'log' among trackers of {module} fails: ValueError: make") as caught:
         follow(session)
-    assert f"{module}.py:17" in caught.value.message
+    assert f"{module}.py:18" in caught.value.message
     assert [entry[:2] for entry in told] == [("other", "make"), ("log", "make"), ("other", "close")]
     assert not session.run.path.exists()
 

@@ -142,9 +142,13 @@ def test_without_the_plugin_a_run_says_which_to_install(trained, site, command, 
 
 
 def test_a_blocked_or_broken_plugin_is_told_as_that(trained, site, capsys, monkeypatch):
-    monkeypatch.setenv("ARCHSPEC_DISABLE_PLUGINS", "ours")
-    assert run(["eval", str(trained)]) == 1
-    assert "archspec-ours 0.1, which is blocked" in capsys.readouterr().err
+    for blocked in ("ours", "archspec-ours", "all"):
+        monkeypatch.setenv("ARCHSPEC_DISABLE_PLUGINS", blocked)
+        assert run(["eval", str(trained)]) == 1
+        error = capsys.readouterr().err
+        assert "archspec-ours 0.1, which is blocked" in error
+        assert "help: leave out what blocks archspec-ours" in error
+        assert "pip install" not in error
     monkeypatch.delenv("ARCHSPEC_DISABLE_PLUGINS")
     monkeypatch.delitem(__import__("sys").modules, "ours_plugin")
     (site / "ours_plugin.py").write_text("raise RuntimeError('out of luck, and of a length of its own')\n")
@@ -173,3 +177,15 @@ def test_a_module_that_was_named_has_to_be_named_again(site, train_new, tmp_path
     error = capsys.readouterr().err
     assert "was made with ours_plugin, which is not named" in error
     assert "`archspec -p ours_plugin ...`" in error
+
+
+@pytest.mark.parametrize("origin", ["$(touch x) 1", "a`b` 1", "a; rm -rf x", "", " ", "a 1 2"])
+def test_a_run_of_a_stranger_puts_no_command_into_a_cure(trained, site, capsys, origin):
+    (site / "archspec_ours-0.1.dist-info" / "entry_points.txt").unlink()
+    file = trained / "run.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "plugins": [origin]}))
+    assert run(["eval", str(trained)]) == 1
+    error = capsys.readouterr().err
+    assert "no plugin can be installed as" in error
+    assert "pip install" not in error
+    assert "archspec -p" not in error
