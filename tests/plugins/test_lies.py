@@ -1,10 +1,17 @@
 """What a plugin declares and does not keep, in whole commands: tensors and shapes of an operation, labels of data."""
 
 import re
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from archspec import Plugins, load_spec
 from archspec.cli.app import run
+from archspec.data import ImageData, ImageIndex, ImageSource
+from archspec.data.opening import data_fault
+from archspec.network.compile import build_network
+from archspec.network.foreign import hold_to_shapes
 
 NETWORK = """
 from dataclasses import dataclass
@@ -220,3 +227,52 @@ def test_an_image_that_is_none_is_told_and_never_skipped(cli, module, tmp_path, 
 def test_honest_data_trains(cli, module, tmp_path):
     assert cli("-p", module(DATA), *train("--data", "honest"))[0] == 0
     assert (tmp_path / "place" / "run").is_dir()
+
+
+def test_looking_at_shapes_leaves_a_network_as_it_was(module):
+    plugins = Plugins([module(NETWORK)], installed=False)
+    network = build_network(load_spec("tiny", ["stages.*.block=honest"], plugins=plugins))
+    for training in (True, False):
+        network.train(training)
+        hold_to_shapes(network)
+        assert network.training is training
+    assert not any(part._forward_hooks or part._forward_pre_hooks for part in network.modules())
+
+
+def faulty(classes=("a", "b"), count=4, numbers=None):
+    index = ImageIndex(Listed(4), np.zeros(count, int), numbers)
+    return data_fault(ImageData("made", Path("somewhere"), classes, dict.fromkeys(("train", "validation"), index)))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"classes": ("a", " ")}, "the name of a class is empty"),
+        ({"count": 0, "numbers": []}, "its train split is empty"),
+        ({"numbers": np.array([0, 1, 2, -1])}, "its train split asks for the image -1 of a source of 4"),
+        ({"numbers": np.array([0, 1, 2, 4])}, "its train split asks for the image 4 of a source of 4"),
+    ],
+)
+def test_what_does_not_fit_together_is_a_fault(wrong, said):
+    assert faulty() is None
+    assert faulty(**wrong) == said
+
+
+class Listed(ImageSource):
+    def __init__(self, count):
+        self.count = count
+
+    def __len__(self):
+        return self.count
+
+    def name(self, number):
+        return str(number)
+
+    def read(self, number, reading):
+        raise AssertionError("nothing is read")
+
+    def digest(self, numbers):
+        return b""
+
+    def size(self, number):
+        return 1, 1

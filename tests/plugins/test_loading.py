@@ -554,3 +554,20 @@ def test_distributions_whose_metadata_are_gone_or_broken_are_told_apart(site, mo
         (folder / "entry_points.txt").write_text(f"[archspec]\n{name} = {written}\n")
     (site / "second-1.dist-info" / "METADATA").write_bytes(b"Name: gr\xf6\xdfe\nVersion: 1\n")
     assert {"first", "second"} <= set(Plugins().offers("blocks"))
+
+
+def test_an_installed_offer_does_not_settle_a_clash_of_named_modules(installed, module, ghost):
+    installed(ghost)
+    plugins = Plugins([module(ghost), module(ghost + "\n")])
+    assert "ghost" not in plugins.offers("blocks")
+    with pytest.raises(PluginError, match="two plugins offer 'ghost'"):
+        plugins.find("blocks", "ghost")
+
+
+def test_versions_of_a_distribution_are_found_however_its_name_is_written(install, module, ghost):
+    written = module(ghost)
+    install(("ghost", written, "Archspec_Ghost", "1"), ("ghost", written, "archspec-ghost", "2"))
+    plugins = Plugins()
+    plugins.load_installed()
+    (problem,) = plugins.problems
+    assert "is also installed in version" in problem.message
