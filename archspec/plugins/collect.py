@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,10 @@ from archspec.offers import Offer, singular
 from archspec.plugins.blame import Blamed, describe_error, describe_fault
 from archspec.plugins.plugin import Plugin, Problem
 
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
+"""It stands in specs and on command lines, and a tracker's folder is called so."""
+_VALUES = ("null", "true", "false", "none")
+"""What a document reads as a value, or a recipe as nothing."""
 Hook = tuple[Plugin, Callable[[], Any]]
 """A plugin, and its implementation of the hook of one kind."""
 
@@ -73,6 +78,8 @@ def collect(kind: str, hooks: Iterable[Hook], before: Shelf | None = None, reser
 
 def _fault(offer: Offer[Any]) -> str | None:
     """Why an offer is of no use, whatever its function does."""
+    if not _NAME.fullmatch(offer.name) or offer.name.lower() in _VALUES:
+        return "a name has letters, digits and . _ - between them, 64 at most, and is no value of YAML's"
     if offer.rewrite is not None and offer.kind != "freezing_policies":
         return "it has `rewrite`, which is for freezing policies alone"
     try:

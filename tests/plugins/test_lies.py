@@ -234,7 +234,7 @@ def test_looking_at_shapes_leaves_a_network_as_it_was(module):
     network = build_network(load_spec("tiny", ["stages.*.block=honest"], plugins=plugins))
     for training in (True, False):
         network.train(training)
-        hold_to_shapes(network)
+        hold_to_shapes(network, network.steps, network.plan.input)
         assert network.training is training
     assert not any(part._forward_hooks or part._forward_pre_hooks for part in network.modules())
 

@@ -398,6 +398,22 @@ def test_an_option_narrows_one_of_a_container_part_by_part(name, annotation, nar
     assert (shadowed(made, "losses") is None) == narrows
 
 
+@pytest.mark.parametrize(
+    "name", ["", " ", "a b", "..", "../a", "null", "True", "a\nb", "größer", "x" * 65, "-a", "a:b"]
+)
+def test_an_offer_has_a_name_that_can_be_written(installed, ghost, name):
+    installed(ghost.replace('{"ghost"', f"{{{name!r}"))
+    plugins = Plugins()
+    assert name not in plugins.offers("blocks")
+    (problem,) = plugins.problems
+    assert "which is left out: a name has letters, digits and . _ -" in problem.message
+
+
+@pytest.mark.parametrize("name", ["g", "ghost-2.1", "Ghost_b", "x" * 64, "7x7"])
+def test_names_that_can_be_written_are_taken(module, ghost, name):
+    assert name in Plugins([module(ghost.replace('{"ghost"', f"{{{name!r}"))], installed=False).offers("blocks")
+
+
 def test_what_a_plugin_takes_from_a_model_of_its_own_is_its_own_matter(module, ghost):
     base = "class Base(BlockOptions):\n    kind: int = 3\n\nclass GhostOptions(Base):\n    kind: str = 'a'"
     more = ghost.replace("class GhostOptions(BlockOptions):", base)
