@@ -6,6 +6,8 @@ ifeq ($(OS),Windows_NT)
 BIN := $(VENV)/Scripts
 endif
 SAMPLES := $(VENV)/samples
+# A process for each core, up to what memory bears; the tests of a file stay in one, as they share what they set up.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: demo test lint unit plugins format golden clean
 
@@ -25,11 +27,11 @@ lint: $(VENV)/.test
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.test
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL)
 
 plugins: $(SAMPLES)/.done ## the sample plugins, installed beside archspec: the other tests run without them
 	$(SAMPLES)/$(notdir $(BIN))/python -m mypy $(wildcard plugins/*/src)
-	$(SAMPLES)/$(notdir $(BIN))/python -m pytest plugins
+	OMP_NUM_THREADS=1 $(SAMPLES)/$(notdir $(BIN))/python -m pytest $(PARALLEL) plugins
 
 format: $(VENV)/.test ## put the code into its form
 	$(BIN)/ruff check --fix .
