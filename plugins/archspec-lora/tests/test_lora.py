@@ -155,6 +155,10 @@ def test_a_run_trains_the_adapters_and_is_merged(folder, plan):
         *(f"stages.1.0.{name}.weight" for name in ("conv1", "conv3", "shortcut.conv")),
     }
     assert not any(name.startswith("stem.") for name in changed)
+    assert (folder / "merged.safetensors").stat().st_mode == (folder / "spec.yaml").stat().st_mode
+    done = run("lora-merge", "run", "gone/merged.safetensors")
+    assert done.returncode == 1
+    assert done.stderr == "error: 'gone/merged.safetensors' cannot be written: No such file or directory\n"
     done = run("weights", "plan", "spec.yaml", "merged.safetensors")
     assert done.returncode == 0, done.stdout
     assert "100.0%" in done.stdout

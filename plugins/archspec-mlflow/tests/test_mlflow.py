@@ -170,6 +170,8 @@ def test_other_settings_are_told(folder):
         ("mlruns", "'mlruns' is a folder, and MLflow has given up stores that are folders"),
         ("file:///tmp/mlruns", "is a folder"),
         ("nonsense://place", "MLflow cannot keep runs in 'nonsense://place': "),
+        ("sqlite://runs.db", "the tracker 'mlflow' finds no file in 'sqlite://runs.db'"),
+        ("sqlite:///spec.yaml", "'spec.yaml' is no database of SQLite's"),
         ("sqlite:///gone/runs.db", "the tracker 'mlflow' has no folder 'gone' for 'sqlite:///gone/runs.db'"),
     ],
 )

@@ -134,7 +134,8 @@ def test_grey_images(plan_of):
         ("stages.0.model=resnet81", ("stages", 0, "model"), "timm has no network 'resnet81'"),
         ("stages.0.model=hf_hub:someone/model", ("stages", 0, "model"), "timm has no network 'hf_hub:someone/model'"),
         ("stages.0.model=vit_tiny_patch16_224", ("stages", 0, "model"), "timm cannot cut stage 1 of 'vit_tiny"),
-        ("stages.3.stage=5", ("stages", 3, "model"), "timm cannot cut stage 5 of 'resnet18'"),
+        ("stages.3.stage=5", ("stages", 3, "stage"), "'resnet18' has no stage 5"),
+        ("stem.strides=4", ("stem", "strides"), "the stem of 'resnet18' has 2 strides, and the spec says 4"),
         ("stages.1.stage=3", ("stages", 1, "stage"), "stage 3 of 'resnet18' takes 128 channels, and gets 64"),
         ("stages.0.filters=65", ("stages", 0, "filters"), "stage 1 of 'resnet18' has 64 filters, and the spec says 65"),
         ("stages.0.strides=1", ("stages", 0, "strides"), "stage 1 of 'resnet18' has 2 strides, and the spec says 1"),
@@ -145,6 +146,17 @@ def test_what_cannot_be(faults, override, path, said):
     found = faults(override)
     assert found.message.startswith(said)
     assert found.path == path
+
+
+def test_what_cannot_be_cut_is_told_why(faults):
+    assert "it has 1 to 4" in "".join(faults("stages.3.stage=5").notes)
+    assert "a row of modules" in "".join(faults("stages.0.model=vit_tiny_patch16_224").notes)
+    assert "attention inside them" in "".join(faults("stem.model=swin_tiny_patch4_window7_224").notes)
+
+
+@pytest.mark.parametrize(("model", "classifier"), [("regnety_002", "head.fc"), ("convnext_atto", None)])
+def test_a_classifier_has_a_name_where_nothing_stands_before_it(plan_of, model, classifier):
+    assert timm_names(plan_of(spec_of(model))).get("head.linear") == classifier
 
 
 def test_a_spec_without_timm_loads_neither_timm_nor_torch():
@@ -188,6 +200,13 @@ def test_an_optimizer_that_cannot_be_had(name, said):
         make_optimizer(TimmOptimizerOptions(name=name), [{"params": [torch.nn.Parameter(torch.ones(2))]}])
 
 
+@pytest.mark.parametrize(("name", "given"), [("sgd", {"betas": (0.9, 0.99)}), ("lion", {"eps": 1e-6})])
+def test_an_option_that_an_optimizer_has_not_is_refused(name, given):
+    options = TimmOptimizerOptions(name=name, **given)
+    with pytest.raises(ArchspecError, match=f"timm's optimizer '{name}' has no `{next(iter(given))}`"):
+        make_optimizer(options, [{"params": [torch.nn.Parameter(torch.ones(2))]}])
+
+
 def test_a_file_of_timms_loads_by_its_names(tmp_path):
     (tmp_path / "spec.yaml").write_text(RESNET)
     torch.save(timm.create_model("resnet18").state_dict(), tmp_path / "resnet18.pth")
@@ -203,7 +222,7 @@ def test_a_file_of_timms_loads_by_its_names(tmp_path):
     assert "coverage      100.0%: 11,689,512 of 11,689,512" in done.stdout
 
 
-@pytest.mark.parametrize(("arguments", "code"), [([], 2), (["gone.yaml"], 1), (["resnet18"], 1)])
+@pytest.mark.parametrize(("arguments", "code"), [([], 2), (["--help"], 2), (["gone.yaml"], 1), (["resnet18"], 1)])
 def test_the_usage_of_names(capsys, arguments, code):
     assert main(arguments) == code
     said = capsys.readouterr()

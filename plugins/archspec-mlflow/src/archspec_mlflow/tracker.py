@@ -48,9 +48,7 @@ class MlflowTracker:
         if uri is None:
             return
         if uri.startswith("sqlite:"):
-            file = Path(uri.partition(":///")[2])
-            if not file.parent.is_dir():
-                raise RunError(f"the tracker 'mlflow' has no folder '{file.parent}' for '{uri}'")
+            self._refuse_file(uri)
         elif "://" not in uri or uri.startswith("file:"):
             help = (
                 "name a file of SQLite's, such as `sqlite:///mlflow.db`, or a server, such as `http://localhost:5000`"
@@ -61,6 +59,18 @@ class MlflowTracker:
                 MlflowClient(tracking_uri=uri)
             except MlflowException as error:
                 raise RunError(f"MLflow cannot keep runs in '{uri}': {str(error).strip().splitlines()[0]}") from error
+
+    def _refuse_file(self, uri: str) -> None:
+        """Refuse a file of SQLite's that is none, or that has no folder to be made in."""
+        name = uri.partition("sqlite:///")[2].partition("?")[0]
+        if not name:
+            help = "three slashes before a file's name, such as `sqlite:///mlflow.db`"
+            raise RunError(f"the tracker 'mlflow' finds no file in '{uri}'", help=help)
+        file = Path(name)
+        if not file.parent.is_dir():
+            raise RunError(f"the tracker 'mlflow' has no folder '{file.parent}' for '{uri}'")
+        if file.exists() and not (file.is_file() and _is_database(file)):
+            raise RunError(f"'{file}' is no database of SQLite's", help="name another file: a new one is made")
 
     def begin(self, info: dict[str, Any]) -> None:
         self._folder.mkdir(exist_ok=True)
@@ -158,6 +168,12 @@ class MlflowTracker:
             status = RunStatus.FINISHED if self._between else RunStatus.KILLED
             with redirect_stdout(sys.stderr):  # it says where a server shows the run
                 client.set_terminated(self._run, RunStatus.to_string(status))
+
+
+def _is_database(file: Path) -> bool:
+    """Whether a file is empty or begins as SQLite's do."""
+    with file.open("rb") as stream:
+        return stream.read(16) in (b"", b"SQLite format 3\0")
 
 
 def flatten(node: Any, path: str = "") -> dict[str, str]:

@@ -19,7 +19,7 @@ Model = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class TimmStemOptions(StemOptions):
-    """Options of the stem."""
+    """Options of the stem. Its style is timm's, and `strides` too: where they are said, they are compared with it."""
 
     model: Model
     """A network of timm's: `timm.list_models()` has their names. The stem is all up to its first feature map."""
@@ -56,7 +56,11 @@ class TimmOptimizerOptions(Options):
 
 def stem(net: Builder, x: Value, options: TimmStemOptions) -> Value:
     """timm's network up to its first feature map: (C, H, W) -> (C', H', W')."""
-    return net.write(TimmStage(options.model, 0, x.shape), x, name="timm")
+    operation = TimmStage(options.model, 0, x.shape)
+    if "strides" in options.model_fields_set and options.strides != operation.stride:
+        message = f"the stem of '{options.model}' has {operation.stride} strides, and the spec says {options.strides}"
+        raise ImpossibleShape(message, "strides", help="leave `strides` out: they are timm's")
+    return net.write(operation, x, name="timm")
 
 
 def stage(net: Builder, x: Value, block: TimmBlockOptions) -> Value:

@@ -12,7 +12,7 @@ from archspec_timm.names import timm_names
 
 def main(arguments: list[str]) -> int:
     """The exit code: 0 done, 1 the spec is wrong or has no part of timm's, 2 the usage is wrong."""
-    if len(arguments) != 1:
+    if len(arguments) != 1 or arguments[0].startswith("-"):
         print("usage: python -m archspec_timm SPEC", file=sys.stderr)
         return 2
     try:

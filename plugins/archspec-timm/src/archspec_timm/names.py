@@ -11,7 +11,10 @@ from archspec_timm.operation import TimmStage
 
 
 def timm_names(plan: Plan) -> dict[str, str]:
-    """Modules here -> modules there: of timm's stages, and the last linear layer where all are of one network.
+    """Modules here -> modules there: of timm's stages, and the last linear layer where no other tensor of timm's is left.
+
+    A ConvNeXt has a norm before that layer, and an EfficientNet a convolution, which are no part of a stage: without
+    them the layer's weights would be those of other features.
 
     Raises:
         ArchspecError: the plan has nothing of timm's.
@@ -31,6 +34,8 @@ def timm_names(plan: Plan) -> dict[str, str]:
                 children = dict.fromkeys(tensor.partition(".")[0] for tensor in step.operation.parameters())
                 names |= {f"{step.name}.{child}": theirs[child] for child in children}
         classifier = whole.pretrained_cfg.get("classifier")
-        if len(models) == 1 and isinstance(classifier, str) and "head.linear" in {step.name for step in plan.steps}:
+        taken = {*names.values(), classifier}
+        left = [name for name in whole.state_dict() if not any(name.startswith(f"{module}.") for module in taken)]
+        if isinstance(classifier, str) and not left and "head.linear" in {step.name for step in plan.steps}:
             names["head.linear"] = classifier
     return names

@@ -42,6 +42,10 @@ def make_optimizer(options: TimmOptimizerOptions, groups: list[dict[str, Any]]) 
             raise ArchspecError(f"timm's optimizer '{options.name}' cannot be had in archspec: {reason}")
     given = {"betas": options.betas, "eps": options.eps}
     wanted = {key: value for key, value in given.items() if value is not None}
+    info = timm.optim.get_optimizer_info(options.name)
+    for key in wanted:
+        if not getattr(info, f"has_{key}"):
+            raise ArchspecError(f"timm's optimizer '{options.name}' has no `{key}`", help="leave it out")
     try:
         made: Optimizer = timm.optim.create_optimizer_v2(
             groups, options.name, lr=options.lr, weight_decay=options.weight_decay, momentum=options.momentum, **wanted

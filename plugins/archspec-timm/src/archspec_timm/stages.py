@@ -78,10 +78,15 @@ def measure_stage(model: str, stage: int, shape: Shape) -> Measured:
         with torch.no_grad(), _Counter() as counter:
             output = module(torch.empty(0, *shape))
     except (RuntimeError, ValueError, AssertionError) as error:
-        raise ImpossibleShape(f"{what} cannot take a map of {shape}: {str(error).splitlines()[0]}") from error
+        message = f"{what} cannot take a map of {shape}: {str(error).splitlines()[0]}"
+        help = (
+            "stages with attention inside them, as a Swin's, often cannot be measured: that takes a batch of no images"
+        )
+        raise ImpossibleShape(message, "model", help=help) from error
     if output.ndim != 4 or output.shape[1] != made:
         raise ImpossibleShape(
-            f"{what} makes {tuple(output.shape[1:])}, and a map is (channels, height, width)", "model"
+            f"{what} makes {tuple(output.shape[1:])} of it, and a map is (channels, height, width)",
+            "model",
         )
     trained = {name for name, _ in module.named_parameters()}
     tensors = tuple((name, tuple(tensor.shape), name in trained) for name, tensor in module.state_dict().items())
@@ -103,7 +108,9 @@ def _cut(model: str, stage: int, channels: int) -> tuple[nn.Sequential, int, int
         else:
             whole = timm.create_model(model, features_only=True, feature_cls="list", out_indices=(stage,), **first)
     except Exception as error:  # timm's own, of many kinds, for networks that have no such maps
-        raise ImpossibleShape(f"timm cannot cut stage {stage} of '{model}': {error}", "model") from error
+        _refuse_stage(model, stage)
+        help = "only a network that is a row of modules can be cut, as ResNets and ConvNeXts are, and ViTs are not"
+        raise ImpossibleShape(f"timm cannot cut stage {stage} of '{model}': {error}", "model", help=help) from error
     info = whole.feature_info.info
     names = list(whole)
     begin = names.index(info[stage - 1]["module"].replace(".", "_")) + 1 if stage else 0
@@ -114,6 +121,16 @@ def _cut(model: str, stage: int, channels: int) -> tuple[nn.Sequential, int, int
         cut.add_module(name, module)
     after = info[stage]
     return cut, before["num_chs"], after["num_chs"], after["reduction"] // before["reduction"]
+
+
+def _refuse_stage(model: str, stage: int) -> None:
+    """A number behind the last stage's, where the network can be cut at all."""
+    try:
+        last = len(timm.create_model(model, features_only=True).feature_info) - 1
+    except Exception:  # as in `_cut`, whose error says more
+        return
+    if stage > last:
+        raise ImpossibleShape(f"'{model}' has no stage {stage}", "stage", help=f"it has 1 to {last}")
 
 
 def _refuse_unknown(model: str) -> None:
