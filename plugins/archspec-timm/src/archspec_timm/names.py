@@ -11,7 +11,7 @@ from archspec_timm.operation import TimmStage
 
 
 def timm_names(plan: Plan) -> dict[str, str]:
-    """Modules here -> modules there: of timm's stages, and the last linear layer where no other tensor of timm's is left.
+    """Modules here -> modules there: of timm's stages, and the last linear layer where no other tensor is left.
 
     A ConvNeXt has a norm before that layer, and an EfficientNet a convolution, which are no part of a stage: without
     them the layer's weights would be those of other features.
