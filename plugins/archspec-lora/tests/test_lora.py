@@ -160,8 +160,12 @@ def test_a_run_trains_the_adapters_and_is_merged(folder, plan):
     assert run("eval", "run").returncode == 0
     done = run("lora-merge", "run", "merged.safetensors")
     assert done.returncode == 0, done.stderr
+    best = folder / "run/checkpoints/best"
+    best.rename(folder / "away")
     done = run("lora-merge", "run", "last.safetensors", "--checkpoint", "last")
     assert done.returncode == 0, done.stderr
+    assert run("lora-merge", "run", "best.safetensors").returncode == 1
+    (folder / "away").rename(best)
     before, merged = torch.load("begin.pth", weights_only=True), load_file("merged.safetensors")
     last = load_file(folder / "run/checkpoints/last/model.safetensors")
     assert torch.equal(load_file("last.safetensors")["head.linear.weight"], last["head.linear.weight"])
