@@ -1,6 +1,7 @@
 """Adapters: the plan with them, the policy, what a run trains, and the merged weights, which give the same logits."""
 
 import json
+import math
 import subprocess
 import sys
 import time
@@ -57,6 +58,15 @@ def test_what_gets_an_adapter(plan):
         *(f"stages.0.0.{name}" for name in ("conv1", "conv2", "shortcut.conv")),
         *(f"stages.1.0.{name}" for name in ("conv1", "conv3", "shortcut.conv")),  # conv2 has four groups
     }
+    assert made.receptive_field == plan.receptive_field
+    # by hand: both convolutions of stage 0 make 8x8, the 1x1 ones too; of stage 1, conv1 stands before the stride
+    pixels = {"stages.0.0": 8 * 8, "stages.1.0": 4 * 4, "stages.1.0.conv1": 8 * 8}
+    macs = sum(
+        pixels.get(step.name, pixels[step.name[:10]]) * sum(math.prod(shape) for shape in step.operation.added.values())
+        for step in made.steps
+        if isinstance(step.operation, LoraConv)
+    )
+    assert made.macs - plan.macs == macs
     before = {name: shape for name, shape, _ in plan.tensors()}
     after = {name: shape for name, shape, _ in made.tensors()}
     assert after.items() >= before.items()
@@ -90,8 +100,11 @@ def test_it_begins_as_the_network_without(plan):
 
 
 @pytest.mark.parametrize("alpha", [4.0, 16.0])
-def test_merged_weights_give_the_same_logits(plan, alpha):
+@pytest.mark.parametrize("dilated", [False, True])
+def test_merged_weights_give_the_same_logits(tmp_path, plan, alpha, dilated):
     torch.manual_seed(0)
+    if dilated:
+        plan = archspec.plan_network(archspec.load_spec(tmp_path / "spec.yaml", ["stages.*.dilation=2"]))
     network = archspec.compile_network(rewrite(LoraOptions(rank=4, alpha=alpha), plan))
     randomise(network)
     merged = archspec.compile_network(plan, state=merged_state(network))
@@ -147,7 +160,15 @@ def test_a_run_trains_the_adapters_and_is_merged(folder, plan):
     assert run("eval", "run").returncode == 0
     done = run("lora-merge", "run", "merged.safetensors")
     assert done.returncode == 0, done.stderr
+    best = folder / "run/checkpoints/best"
+    best.rename(folder / "away")
+    done = run("lora-merge", "run", "last.safetensors", "--checkpoint", "last")
+    assert done.returncode == 0, done.stderr
+    assert run("lora-merge", "run", "best.safetensors").returncode == 1
+    (folder / "away").rename(best)
     before, merged = torch.load("begin.pth", weights_only=True), load_file("merged.safetensors")
+    last = load_file(folder / "run/checkpoints/last/model.safetensors")
+    assert torch.equal(load_file("last.safetensors")["head.linear.weight"], last["head.linear.weight"])
     assert merged.keys() == before.keys()
     changed = {name for name in before if not torch.equal(merged[name], before[name])}
     assert {name for name in changed if name.startswith("stages.")} == {

@@ -133,13 +133,14 @@ def restored(optimizer, network, kind):
 
 @pytest.mark.parametrize("name", OURS)
 def test_a_checkpoint_goes_on_to_the_bit(network, name):
+    """At a falling rate, so that the highest one so far is another than the next."""
     optimizer = OURS[name](groups_of(network), **OPTIONS)
     for number in range(7):
-        step(network, optimizer, number)
+        step(network, optimizer, number, rate=0.05 / (number + 1))
     again, other = restored(optimizer, network, name)
     for net, one in ((network, optimizer), (other, again)):
         for number in range(7, 12):
-            step(net, one, number)
+            step(net, one, number, rate=0.05 / (number + 1))
     assert same(network, other)
     ours, theirs = at_average(optimizer, network), at_average(again, other)
     assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
@@ -165,6 +166,53 @@ def test_a_group_that_is_frozen_counts_no_steps(network):
     again, _ = restored(optimizer, network, "adamw")
     step(network, again, 4)
     assert [group["k"] for group in again.param_groups] == [0, 0]  # of a copy: it took part in no step
+
+
+def test_a_checkpoint_counts_from_the_last_step_of_a_group_whose_first_parameter_was_frozen(network):
+    """The counts then lie with two parameters, and those of the last step are the larger."""
+    first = next(network.parameters()).requires_grad_(False)
+    optimizer = optimizers.AdamW(groups_of(network), **OPTIONS)
+    for number in range(3):
+        step(network, optimizer, number)
+    first.requires_grad_(True)
+    for number in range(3, 5):
+        step(network, optimizer, number)
+    again, other = restored(optimizer, network, "adamw")
+    step(other, again, 5)
+    assert [group["k"] for group in again.param_groups] == [6, 6]
+
+
+def test_a_group_at_a_rate_of_zero_counts_no_steps(network):
+    optimizer = optimizers.AdamW(groups_of(network), **OPTIONS)
+    before = values(network)
+    step(network, optimizer, 0, rate=0.0)
+    assert [group["k"] for group in optimizer.param_groups] == [0, 0]
+    assert all(torch.equal(a, b) for a, b in zip(before, values(network), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "wanted"),
+    [
+        (
+            archspec_schedulefree.sgd,
+            archspec_schedulefree.SgdOptions(lr=0.3, momentum=0.7, r=0.5),
+            {"lr": 0.3, "momentum": 0.7, "r": 0.5, "weight_lr_power": 2.0},
+        ),
+        (
+            archspec_schedulefree.adamw,
+            archspec_schedulefree.AdamWOptions(betas=(0.8, 0.95), eps=1e-6),
+            {"lr": 2.5e-3, "betas": (0.8, 0.95), "eps": 1e-6},
+        ),
+        (
+            archspec_schedulefree.radam,
+            archspec_schedulefree.RAdamOptions(silent_sgd_phase=False),
+            {"silent_sgd_phase": False},
+        ),
+    ],
+)
+def test_the_options_of_each_reach_it(network, make, options, wanted):
+    for group in make(options, groups_of(network)).param_groups:
+        assert {key: group[key] for key in wanted} == wanted
 
 
 def test_options_reach_the_optimizer(network):

@@ -80,7 +80,7 @@ def measure_stage(model: str, stage: int, shape: Shape) -> Measured:
     except (RuntimeError, ValueError, AssertionError) as error:
         message = f"{what} cannot take a map of {shape}: {str(error).splitlines()[0]}"
         help = (
-            "stages with attention inside them, as a Swin's, often cannot be measured: that takes a batch of no images"
+            "stages with attention inside them, as a Swin's, often cannot take a batch of no images, as archspec asks"
         )
         raise ImpossibleShape(message, "model", help=help) from error
     if output.ndim != 4 or output.shape[1] != made:
