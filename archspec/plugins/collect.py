@@ -16,8 +16,8 @@ from archspec.plugins.plugin import Plugin, Problem
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 """It stands in specs and on command lines, and a tracker's folder is called so."""
-_VALUES = ("null", "true", "false", "none")
-"""What a document reads as a value, or a recipe as nothing."""
+_VALUES = ("null", "true", "false")
+"""What a document reads as a value, and not as text."""
 Hook = tuple[Plugin, Callable[[], Any]]
 """A plugin, and its implementation of the hook of one kind."""
 
