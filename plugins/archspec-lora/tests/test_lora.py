@@ -29,10 +29,14 @@ head: {type: classifier, classes: 2}
 CODE = "import sys; from archspec.cli import main; sys.exit(main())"
 
 
+def plan_of(folder, text):
+    (folder / "spec.yaml").write_text(text)
+    return archspec.plan_network(archspec.load_spec(folder / "spec.yaml"))
+
+
 @pytest.fixture
 def plan(tmp_path):
-    (tmp_path / "spec.yaml").write_text(SPEC)
-    return archspec.plan_network(archspec.load_spec(tmp_path / "spec.yaml"))
+    return plan_of(tmp_path, SPEC)
 
 
 def randomise(network):
@@ -102,6 +106,22 @@ def test_merged_weights_give_the_same_logits(plan, alpha):
     assert not torch.allclose(without, expected, rtol=1e-2, atol=1e-2)
 
 
+@pytest.mark.parametrize(
+    "change", [("head:", "defaults: {bias: true}\nhead:"), ("filters: 16, strides: 2", "filters: 16, dilation: 2")]
+)
+def test_biases_and_dilated_kernels_are_merged(tmp_path, change):
+    torch.manual_seed(0)
+    plan = plan_of(tmp_path, SPEC.replace(*change))
+    network = archspec.compile_network(rewrite(LoraOptions(rank=4), plan))
+    randomise(network)
+    convs = [step.operation.conv for step in network.plan.steps if isinstance(step.operation, LoraConv)]
+    assert any(conv.bias or (conv.dilation > 1 and conv.kernel > 1) for conv in convs)
+    merged = archspec.compile_network(plan, state=merged_state(network))
+    images = torch.randn(4, 3, 16, 16)
+    expected = network.eval()(images).detach()
+    assert torch.allclose(merged.eval()(images), expected, rtol=1e-4, atol=1e-5 * expected.abs().max().item())
+
+
 def test_what_trains(plan):
     made = rewrite(LoraOptions(), plan)
     treatments = lora(LoraOptions(), made)(0)
@@ -114,11 +134,17 @@ def test_what_trains(plan):
     assert all("norm" in name for name in more)
 
 
+def test_a_scale_is_no_norm(tmp_path):
+    """ConvNeXt's blocks have both, and the weights of a norm alone are a norm's."""
+    plan = plan_of(tmp_path, SPEC.replace("block: basic", "block: convnext"))
+    treatments = lora(LoraOptions(norms=True), rewrite(LoraOptions(norms=True), plan))(0)
+    assert treatments["stages.0.0.norm.weight"].trains
+    assert not treatments["stages.0.0.scale.weight"].trains
+
+
 @pytest.mark.parametrize("change", [("padding: tensorflow",), ("weight_standardization: true",)])
 def test_a_network_without_a_convolution_to_adapt_is_refused(tmp_path, change):
-    path = tmp_path / "spec.yaml"
-    path.write_text(SPEC.replace("head:", f"defaults: {{{change[0]}}}\nhead:"))
-    plan = archspec.plan_network(archspec.load_spec(path))
+    plan = plan_of(tmp_path, SPEC.replace("head:", f"defaults: {{{change[0]}}}\nhead:"))
     with pytest.raises(ImpossibleFreezing, match="no stage of two-blocks has a convolution of one group"):
         rewrite(LoraOptions(), plan)
 
@@ -167,6 +193,13 @@ def test_a_run_trains_the_adapters_and_is_merged(folder, plan):
     facts = {"archspec.json": ""}
     torch.export.load("merged.pt2", extra_files=facts)
     assert json.loads(facts["archspec.json"])["classes"] == ["dark", "light"]
+    (photo, *_) = (folder / "photos" / "val" / "light").iterdir()
+    done = run("predict", "run", str(photo))
+    assert done.returncode == 0, done.stderr
+    for out in ("gone/merged.safetensors", "begin.pth/merged.safetensors"):  # no folder, and a file
+        done = run("lora-merge", "run", out)
+        assert done.returncode == 1
+        assert f"'{out}' cannot be written: " in " ".join(done.stderr.split())
 
 
 def test_a_run_that_is_stopped_and_resumed_ends_with_the_bits_of_one_that_was_not(folder):

@@ -189,6 +189,7 @@ batch_size: 8
 optimizer: {type: schedule-free-adamw, lr: 5e-3, betas: [0.8, 0.999]}
 schedule: constant
 evaluate_every: 2
+checkpoint_steps: 2
 """
 CODE = "import sys; from archspec.cli import main; sys.exit(main())"
 
@@ -232,6 +233,16 @@ def test_a_run_evaluates_and_keeps_the_average_and_goes_on_from_y(folder):
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["loss"] == pytest.approx(measured[-1]["loss"], rel=1e-5)
+
+
+def test_a_second_average_is_refused(folder):
+    done = subprocess.run([*command("run"), "--set", "recipe.average=0.9"], capture_output=True, text=True)
+    assert done.returncode == 1
+    said = " ".join(done.stderr.split())
+    assert "the recipe's `average` is of other weights" in said
+    assert "leave out `average`" in said
+    assert "Traceback" not in said
+    assert not (folder / "run").exists()
 
 
 def test_a_run_that_is_killed_ends_with_the_bits_of_one_that_was_not(folder):

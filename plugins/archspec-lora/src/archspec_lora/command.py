@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,7 @@ def merge_run(run: Run, out: Path, checkpoint: str = "best") -> None:
         ArchspecError: the run has no adapters or no such checkpoint, or OUT cannot be written.
 
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     from archspec import Exported, compile_network, load_weights, plan_network
     from archspec_lora import LoraOptions, rewrite
@@ -57,9 +58,10 @@ def merge_run(run: Run, out: Path, checkpoint: str = "best") -> None:
     known = Exported(compile_network(plan, state=state), plan, run.spec, run.classes, run.info.preprocessing)
     writing = out.with_name(f".{out.name}.writing")
     try:
-        save_file(state, writing, {"format": "pt", **known.metadata()})
+        writing.write_bytes(save(state, {"format": "pt", **known.metadata()}))
         writing.rename(out)
     except OSError as error:
-        raise RunError(f"'{out}' cannot be written: {error.strerror}") from error
+        raise RunError(f"'{out}' cannot be written: {error.strerror}", help="name another file") from error
     finally:
-        writing.unlink(missing_ok=True)
+        with suppress(OSError):  # of a folder that is a file
+            writing.unlink(missing_ok=True)

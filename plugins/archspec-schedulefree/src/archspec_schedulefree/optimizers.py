@@ -12,8 +12,10 @@ import torch
 from schedulefree import AdamWScheduleFree, RAdamScheduleFree, SGDScheduleFree  # type: ignore[import-untyped]
 
 from archspec import RunEvents
+from archspec.errors import RunError
 
 if TYPE_CHECKING:
+    from archspec import Evaluation, Trainer
 
     class _Base(torch.optim.Optimizer):
         """What the package's optimizers have; its own code has no types."""
@@ -71,18 +73,29 @@ class _ScheduleFree(RunEvents, _Base):
         first = next(p for p in group["params"] if p.grad is not None)
         self.state[first][_AVERAGING] = torch.tensor([float(group[name]) for name in _COUNTS], dtype=torch.float64)
 
-    def before_evaluation(self, trainer: Any) -> None:
+    def run_started(self, trainer: Trainer) -> None:
+        """Refuse a second average, which would be of y, and be what is measured.
+
+        Raises:
+            RunError: the recipe has one.
+
+        """
+        if trainer.average is not None:
+            message = "the recipe's `average` is of other weights than the average that schedule-free optimizers keep"
+            raise RunError(message, help="take one of them: leave out `average`, or name another optimizer")
+
+    def before_evaluation(self, trainer: Trainer) -> None:
         """Put the average x into the parameters. The run puts y back behind it, to the bit."""
         self.eval()
 
-    def after_evaluation(self, trainer: Any, evaluation: Any) -> None:
+    def after_evaluation(self, trainer: Trainer, evaluation: Evaluation) -> None:
         self._go_on()
 
-    def before_saving(self, trainer: Any) -> None:
+    def before_saving(self, trainer: Trainer) -> None:
         """What is saved to be used is the average, too; the checkpoint keeps y beside it."""
         self.eval()
 
-    def after_saving(self, trainer: Any) -> None:
+    def after_saving(self, trainer: Trainer) -> None:
         self._go_on()
 
     def _go_on(self) -> None:
