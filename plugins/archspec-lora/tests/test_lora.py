@@ -1,14 +1,18 @@
 """Adapters: the plan with them, the policy, what a run trains, and the merged weights, which give the same logits."""
 
+import errno
 import json
+import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from archspec_lora import LoraOptions, lora, rewrite
+from archspec_lora.command import merge_run
 from archspec_lora.modules import merged_state
 from archspec_lora.operation import LoraConv
 from PIL import Image
@@ -16,6 +20,7 @@ from safetensors.torch import load_file
 
 import archspec
 from archspec import ImpossibleFreezing
+from archspec.errors import RunError
 from archspec.testing import check_command, check_freezing_policy
 
 SPEC = """name: two-blocks
@@ -69,6 +74,10 @@ def test_what_gets_an_adapter(plan):
     # by hand: rank * (channels in * kernel^2 + channels out) for each
     added = 4 * (16 * 9 + 16) + 4 * (16 * 9 + 16) + 4 * (16 + 16) + 4 * (16 + 16) + 4 * (16 + 64) + 4 * (16 + 64)
     assert made.parameters - plan.parameters == added
+    # pixels of each output times its adapter: 8x8 of the first stage, and of the second 8x8 before its stride
+    first, second = 2 * 4 * (16 * 9 + 16) + 4 * (16 + 16), 4 * (16 + 64) + 4 * (16 + 64)
+    assert made.macs - plan.macs == 64 * (first + 4 * (16 + 16)) + 16 * second
+    assert (made.depth, made.receptive_field, made.output) == (plan.depth, plan.receptive_field, plan.output)
 
 
 def test_the_module_is_the_plan(plan):
@@ -166,7 +175,11 @@ def run(*arguments):
     return subprocess.run([sys.executable, "-c", CODE, *arguments], capture_output=True, text=True)
 
 
-def test_a_run_trains_the_adapters_and_is_merged(folder, plan):
+def full_disk(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_run_trains_the_adapters_and_is_merged(folder, plan, monkeypatch):
     arguments = ["--data", "imagefolder:photos", "--weights", "begin.pth", "--workers", "0", "--batch-size", "8"]
     done = run("train", "spec.yaml", *arguments, "--freeze", "lora:4", "--epochs", "2", "--lr", "0.01", "--out", "run")
     assert done.returncode == 0, done.stderr
@@ -193,6 +206,8 @@ def test_a_run_trains_the_adapters_and_is_merged(folder, plan):
     facts = {"archspec.json": ""}
     torch.export.load("merged.pt2", extra_files=facts)
     assert json.loads(facts["archspec.json"])["classes"] == ["dark", "light"]
+    done = run("lora-merge", "run", "merged.safetensors")
+    assert (done.returncode, "'merged.safetensors' is there already" in done.stderr) == (1, True)
     (photo, *_) = (folder / "photos" / "val" / "light").iterdir()
     done = run("predict", "run", str(photo))
     assert done.returncode == 0, done.stderr
@@ -200,6 +215,17 @@ def test_a_run_trains_the_adapters_and_is_merged(folder, plan):
         done = run("lora-merge", "run", out)
         assert done.returncode == 1
         assert f"'{out}' cannot be written: " in " ".join(done.stderr.split())
+    shutil.rmtree(folder / "run" / "checkpoints" / "best")
+    done = run("lora-merge", "run", "best.safetensors")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert run("lora-merge", "run", "last.safetensors", "--checkpoint", "last").returncode == 0
+    opened = archspec.open_run(Path("run"), archspec.Plugins())
+    monkeypatch.setattr(Path, "rename", full_disk)
+    with pytest.raises(RunError, match=r"'full\.safetensors' cannot be written: No space"):
+        merge_run(opened, Path("full.safetensors"), "last")
+    assert sorted(path.name for path in folder.glob("*.safetensors*")) == ["last.safetensors", "merged.safetensors"]
+    assert not list(folder.glob(".*"))
 
 
 def test_a_run_that_is_stopped_and_resumed_ends_with_the_bits_of_one_that_was_not(folder):

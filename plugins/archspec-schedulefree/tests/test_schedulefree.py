@@ -139,7 +139,7 @@ def test_a_checkpoint_goes_on_to_the_bit(network, name):
     again, other = restored(optimizer, network, name)
     for net, one in ((network, optimizer), (other, again)):
         for number in range(7, 12):
-            step(net, one, number)
+            step(net, one, number, rate=0.02)  # a step counts by the highest rate so far
     assert same(network, other)
     ours, theirs = at_average(optimizer, network), at_average(again, other)
     assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
@@ -167,13 +167,24 @@ def test_a_group_that_is_frozen_counts_no_steps(network):
     assert [group["k"] for group in again.param_groups] == [0, 0]  # of a copy: it took part in no step
 
 
-def test_options_reach_the_optimizer(network):
-    options = archspec_schedulefree.RAdamOptions(lr=0.01, betas=(0.8, 0.95), eps=1e-6, r=0.75, weight_lr_power=1.0)
-    made = archspec_schedulefree.radam(options, groups_of(network))
+COMMON = {"lr": 0.01, "r": 0.75, "weight_lr_power": 1.0}
+ADAM = COMMON | {"betas": (0.8, 0.95), "eps": 1e-6}
+
+
+@pytest.mark.parametrize(
+    ("kind", "make", "given"),
+    [
+        ("SgdOptions", "sgd", COMMON | {"momentum": 0.7}),
+        ("AdamWOptions", "adamw", ADAM),
+        ("RAdamOptions", "radam", ADAM | {"silent_sgd_phase": False}),
+    ],
+)
+def test_options_reach_the_optimizer(network, kind, make, given):
+    options = getattr(archspec_schedulefree, kind)(**given)
+    made = getattr(archspec_schedulefree, make)(options, groups_of(network))
+    assert [group["weight_decay"] for group in made.param_groups] == [0.1, 0.0]
     for group in made.param_groups:
-        wanted = {"lr": 0.01, "betas": (0.8, 0.95), "eps": 1e-6, "r": 0.75, "weight_lr_power": 1.0}
-        assert {key: group[key] for key in wanted} == wanted
-        assert group["silent_sgd_phase"] is True
+        assert {key: group[key] for key in given} == given
 
 
 SPEC = """name: two-blocks

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from archspec import Conv, FreezingOptions, ImpossibleFreezing, Offer, Offers, Options, Plan, hookimpl
-from archspec.plan.gates import Norm
+from archspec import Conv, FreezingOptions, ImpossibleFreezing, Norm, Offer, Offers, Options, Plan, hookimpl
 from archspec_lora.operation import LoraConv
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ class _ScheduleFree(RunEvents, _Base):
     """What the three have in common.
 
     The package counts steps and weights in the groups. A checkpoint of archspec holds `state[parameter]` alone, so
-    these counts are kept there, too: with the first parameter of a group that took part in its last step.
+    these counts are kept there, too: with the first parameter of a group.
     """
 
     def __init__(self, groups: list[dict[str, Any]], **options: Any) -> None:
@@ -64,14 +64,14 @@ class _ScheduleFree(RunEvents, _Base):
         """The counts of a group whose state was restored."""
         if group["k"]:
             return
-        kept = [self.state[p][_AVERAGING].tolist() for p in group["params"] if _AVERAGING in self.state[p]]
-        if kept:
-            group.update(zip(_COUNTS, max(kept), strict=True))
+        kept = self.state.get(group["params"][0], {}).get(_AVERAGING)
+        if kept is not None:
+            group.update(zip(_COUNTS, kept.tolist(), strict=True))
             group["k"] = int(group["k"])
 
     def _remember(self, group: dict[str, Any]) -> None:
-        first = next(p for p in group["params"] if p.grad is not None)
-        self.state[first][_AVERAGING] = torch.tensor([float(group[name]) for name in _COUNTS], dtype=torch.float64)
+        counts = [float(group[name]) for name in _COUNTS]
+        self.state[group["params"][0]][_AVERAGING] = torch.tensor(counts, dtype=torch.float64)
 
     def run_started(self, trainer: Trainer) -> None:
         """Refuse a second average, which would be of y, and be what is measured.
