@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from archspec.network.compile import Network, build_network, compile_network
     from archspec.offers import Offer, Offered, Options, Settings
     from archspec.plan.builder import Builder, Value
+    from archspec.plan.gates import Norm
     from archspec.plan.operations import Conv, ImpossibleShape, Operation
     from archspec.plan.plan import Plan, Step
     from archspec.plan.planner import plan_network
@@ -50,6 +51,7 @@ _HOMES = {
     "ImpossibleFreezing": "archspec.finetuning.treatment",
     "ImpossibleShape": "archspec.plan.operations",
     "Network": "archspec.network.compile",
+    "Norm": "archspec.plan.gates",
     "Offer": "archspec.offers",
     "Offered": "archspec.offers",
     "Offers": "archspec.hookspecs",
@@ -94,6 +96,7 @@ __all__ = [
     "ImpossibleFreezing",
     "ImpossibleShape",
     "Network",
+    "Norm",
     "Offer",
     "Offered",
     "Offers",

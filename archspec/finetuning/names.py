@@ -63,7 +63,7 @@ def nearest(pattern: str, names: Iterable[str]) -> list[str]:
 
 
 def norms_of(plan: Plan) -> list[str]:
-    """The parameters of norms: of every operation that derives from `archspec.plan.gates.Norm`."""
+    """The parameters of norms: of every operation that derives from `archspec.Norm`."""
     return parameters_of(step for step in plan.steps if isinstance(step.operation, Norm))
 
 

@@ -33,7 +33,10 @@ class Tracker(Protocol):
         """Called after each step. To read a tensor of `result` makes a GPU's host wait: do it rarely, then for many."""
 
     def epoch(self, result: EpochResult) -> None:
-        """Called after each epoch, when it is measured and its checkpoint is kept. A killed run goes on from here."""
+        """Called after each epoch, when it is measured and its checkpoint is kept. A killed run goes on from here.
+
+        One that is killed just before this call does not tell of the epoch again: `metrics.jsonl` in `path` has it.
+        """
 
     def close(self) -> None:
         """Called at the end, however the run ends, even where it never began. A second call does nothing."""

@@ -1,15 +1,19 @@
 """Adapters: the plan with them, the policy, what a run trains, and the merged weights, which give the same logits."""
 
+import errno
 import json
 import math
+import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from archspec_lora import LoraOptions, lora, rewrite
+from archspec_lora.command import merge_run
 from archspec_lora.modules import merged_state
 from archspec_lora.operation import LoraConv
 from PIL import Image
@@ -17,6 +21,7 @@ from safetensors.torch import load_file
 
 import archspec
 from archspec import ImpossibleFreezing
+from archspec.errors import RunError
 from archspec.testing import check_command, check_freezing_policy
 
 SPEC = """name: two-blocks
@@ -30,10 +35,14 @@ head: {type: classifier, classes: 2}
 CODE = "import sys; from archspec.cli import main; sys.exit(main())"
 
 
+def plan_of(folder, text):
+    (folder / "spec.yaml").write_text(text)
+    return archspec.plan_network(archspec.load_spec(folder / "spec.yaml"))
+
+
 @pytest.fixture
 def plan(tmp_path):
-    (tmp_path / "spec.yaml").write_text(SPEC)
-    return archspec.plan_network(archspec.load_spec(tmp_path / "spec.yaml"))
+    return plan_of(tmp_path, SPEC)
 
 
 def randomise(network):
@@ -75,6 +84,10 @@ def test_what_gets_an_adapter(plan):
     # by hand: rank * (channels in * kernel^2 + channels out) for each
     added = 4 * (16 * 9 + 16) + 4 * (16 * 9 + 16) + 4 * (16 + 16) + 4 * (16 + 16) + 4 * (16 + 64) + 4 * (16 + 64)
     assert made.parameters - plan.parameters == added
+    # pixels of each output times its adapter: 8x8 of the first stage, and of the second 8x8 before its stride
+    first, second = 2 * 4 * (16 * 9 + 16) + 4 * (16 + 16), 4 * (16 + 64) + 4 * (16 + 64)
+    assert made.macs - plan.macs == 64 * (first + 4 * (16 + 16)) + 16 * second
+    assert (made.depth, made.receptive_field, made.output) == (plan.depth, plan.receptive_field, plan.output)
 
 
 def test_the_module_is_the_plan(plan):
@@ -115,6 +128,22 @@ def test_merged_weights_give_the_same_logits(tmp_path, plan, alpha, dilated):
     assert not torch.allclose(without, expected, rtol=1e-2, atol=1e-2)
 
 
+@pytest.mark.parametrize(
+    "change", [("head:", "defaults: {bias: true}\nhead:"), ("filters: 16, strides: 2", "filters: 16, dilation: 2")]
+)
+def test_biases_and_dilated_kernels_are_merged(tmp_path, change):
+    torch.manual_seed(0)
+    plan = plan_of(tmp_path, SPEC.replace(*change))
+    network = archspec.compile_network(rewrite(LoraOptions(rank=4), plan))
+    randomise(network)
+    convs = [step.operation.conv for step in network.plan.steps if isinstance(step.operation, LoraConv)]
+    assert any(conv.bias or (conv.dilation > 1 and conv.kernel > 1) for conv in convs)
+    merged = archspec.compile_network(plan, state=merged_state(network))
+    images = torch.randn(4, 3, 16, 16)
+    expected = network.eval()(images).detach()
+    assert torch.allclose(merged.eval()(images), expected, rtol=1e-4, atol=1e-5 * expected.abs().max().item())
+
+
 def test_what_trains(plan):
     made = rewrite(LoraOptions(), plan)
     treatments = lora(LoraOptions(), made)(0)
@@ -127,11 +156,17 @@ def test_what_trains(plan):
     assert all("norm" in name for name in more)
 
 
+def test_a_scale_is_no_norm(tmp_path):
+    """ConvNeXt's blocks have both, and the weights of a norm alone are a norm's."""
+    plan = plan_of(tmp_path, SPEC.replace("block: basic", "block: convnext"))
+    treatments = lora(LoraOptions(norms=True), rewrite(LoraOptions(norms=True), plan))(0)
+    assert treatments["stages.0.0.norm.weight"].trains
+    assert not treatments["stages.0.0.scale.weight"].trains
+
+
 @pytest.mark.parametrize("change", [("padding: tensorflow",), ("weight_standardization: true",)])
 def test_a_network_without_a_convolution_to_adapt_is_refused(tmp_path, change):
-    path = tmp_path / "spec.yaml"
-    path.write_text(SPEC.replace("head:", f"defaults: {{{change[0]}}}\nhead:"))
-    plan = archspec.plan_network(archspec.load_spec(path))
+    plan = plan_of(tmp_path, SPEC.replace("head:", f"defaults: {{{change[0]}}}\nhead:"))
     with pytest.raises(ImpossibleFreezing, match="no stage of two-blocks has a convolution of one group"):
         rewrite(LoraOptions(), plan)
 
@@ -153,7 +188,11 @@ def run(*arguments):
     return subprocess.run([sys.executable, "-c", CODE, *arguments], capture_output=True, text=True)
 
 
-def test_a_run_trains_the_adapters_and_is_merged(folder, plan):
+def full_disk(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_run_trains_the_adapters_and_is_merged(folder, plan, monkeypatch):
     arguments = ["--data", "imagefolder:photos", "--weights", "begin.pth", "--workers", "0", "--batch-size", "8"]
     done = run("train", "spec.yaml", *arguments, "--freeze", "lora:4", "--epochs", "2", "--lr", "0.01", "--out", "run")
     assert done.returncode == 0, done.stderr
@@ -192,6 +231,26 @@ def test_a_run_trains_the_adapters_and_is_merged(folder, plan):
     facts = {"archspec.json": ""}
     torch.export.load("merged.pt2", extra_files=facts)
     assert json.loads(facts["archspec.json"])["classes"] == ["dark", "light"]
+    done = run("lora-merge", "run", "merged.safetensors")
+    assert (done.returncode, "'merged.safetensors' is there already" in done.stderr) == (1, True)
+    (photo, *_) = (folder / "photos" / "val" / "light").iterdir()
+    done = run("predict", "run", str(photo))
+    assert done.returncode == 0, done.stderr
+    for out in ("gone/merged.safetensors", "begin.pth/merged.safetensors"):  # no folder, and a file
+        done = run("lora-merge", "run", out)
+        assert done.returncode == 1
+        assert f"'{out}' cannot be written: " in " ".join(done.stderr.split())
+    shutil.rmtree(folder / "run" / "checkpoints" / "best")
+    done = run("lora-merge", "run", "best.safetensors")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert run("lora-merge", "run", "last.safetensors", "--checkpoint", "last").returncode == 0
+    opened = archspec.open_run(Path("run"), archspec.Plugins())
+    monkeypatch.setattr(Path, "rename", full_disk)
+    with pytest.raises(RunError, match=r"'full\.safetensors' cannot be written: No space"):
+        merge_run(opened, Path("full.safetensors"), "last")
+    assert sorted(path.name for path in folder.glob("*.safetensors*")) == ["last.safetensors", "merged.safetensors"]
+    assert not list(folder.glob(".*"))
 
 
 def test_a_run_that_is_stopped_and_resumed_ends_with_the_bits_of_one_that_was_not(folder):

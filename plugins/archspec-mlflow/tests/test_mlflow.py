@@ -29,6 +29,9 @@ head: {type: classifier, classes: 2}
 """
 
 
+LOGGED = ("epoch", "train/loss", "train/top1", *(f"validation/{name}" for name in ("loss", "top1", "top5", "balanced")))
+
+
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch, tmp_path):
     """No message to MLflow's makers, and no store of the machine's."""
@@ -151,6 +154,23 @@ def test_a_run_that_is_killed_goes_on_in_the_same_run_of_mlflows(folder):
     assert store.runs() == [("a", "FINISHED")]
     assert [step for step, _ in store.points("step/loss")] == list(range(1, 49))  # what is trained again has one point
     assert store.points("train/loss") == [(row["step"], row["train_loss"]) for row in measured()]
+
+
+def test_an_epoch_that_was_lost_is_told_when_the_run_goes_on(folder):
+    """As a kill leaves it that comes between the run's own files and the tracker's."""
+    command = ["train", "spec.yaml", *ARGUMENTS, "--epochs", "3", "--set", "recipe.evaluate_every=2", *tracked()]
+    assert archspec(*command).returncode == 0
+    before = [Store("runs/a/mlflow/mlflow.db").points(key) for key in LOGGED]
+    base = sqlite3.connect("runs/a/mlflow/mlflow.db")
+    base.execute("delete from metrics where step in (6, 12) and key not like 'step/%'")
+    base.commit()
+    base.close()
+    done = archspec("train", "--resume", "runs/a", "--other-settings", "--epochs", "4")
+    assert done.returncode == 0, done.stderr
+    assert "fails" not in done.stderr
+    after = [Store("runs/a/mlflow/mlflow.db").points(key) for key in LOGGED]
+    assert [[point for point in points if point[0] <= 18] for points in after] == before
+    assert [len(points) for points in before] == [3, 3, 3, 2, 2, 2, 2]
 
 
 def test_other_settings_are_told(folder):

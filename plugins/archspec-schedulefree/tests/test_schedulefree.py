@@ -190,38 +190,24 @@ def test_a_group_at_a_rate_of_zero_counts_no_steps(network):
     assert all(torch.equal(a, b) for a, b in zip(before, values(network), strict=True))
 
 
+COMMON = {"lr": 0.01, "r": 0.75, "weight_lr_power": 1.0}
+ADAM = COMMON | {"betas": (0.8, 0.95), "eps": 1e-6}
+
+
 @pytest.mark.parametrize(
-    ("make", "options", "wanted"),
+    ("kind", "make", "given"),
     [
-        (
-            archspec_schedulefree.sgd,
-            archspec_schedulefree.SgdOptions(lr=0.3, momentum=0.7, r=0.5),
-            {"lr": 0.3, "momentum": 0.7, "r": 0.5, "weight_lr_power": 2.0},
-        ),
-        (
-            archspec_schedulefree.adamw,
-            archspec_schedulefree.AdamWOptions(betas=(0.8, 0.95), eps=1e-6),
-            {"lr": 2.5e-3, "betas": (0.8, 0.95), "eps": 1e-6},
-        ),
-        (
-            archspec_schedulefree.radam,
-            archspec_schedulefree.RAdamOptions(silent_sgd_phase=False),
-            {"silent_sgd_phase": False},
-        ),
+        ("SgdOptions", "sgd", COMMON | {"momentum": 0.7}),
+        ("AdamWOptions", "adamw", ADAM),
+        ("RAdamOptions", "radam", ADAM | {"silent_sgd_phase": False}),
     ],
 )
-def test_the_options_of_each_reach_it(network, make, options, wanted):
-    for group in make(options, groups_of(network)).param_groups:
-        assert {key: group[key] for key in wanted} == wanted
-
-
-def test_options_reach_the_optimizer(network):
-    options = archspec_schedulefree.RAdamOptions(lr=0.01, betas=(0.8, 0.95), eps=1e-6, r=0.75, weight_lr_power=1.0)
-    made = archspec_schedulefree.radam(options, groups_of(network))
+def test_options_reach_the_optimizer(network, kind, make, given):
+    options = getattr(archspec_schedulefree, kind)(**given)
+    made = getattr(archspec_schedulefree, make)(options, groups_of(network))
+    assert [group["weight_decay"] for group in made.param_groups] == [0.1, 0.0]
     for group in made.param_groups:
-        wanted = {"lr": 0.01, "betas": (0.8, 0.95), "eps": 1e-6, "r": 0.75, "weight_lr_power": 1.0}
-        assert {key: group[key] for key in wanted} == wanted
-        assert group["silent_sgd_phase"] is True
+        assert {key: group[key] for key in given} == given
 
 
 SPEC = """name: two-blocks
@@ -237,6 +223,7 @@ batch_size: 8
 optimizer: {type: schedule-free-adamw, lr: 5e-3, betas: [0.8, 0.999]}
 schedule: constant
 evaluate_every: 2
+checkpoint_steps: 2
 """
 CODE = "import sys; from archspec.cli import main; sys.exit(main())"
 
@@ -280,6 +267,16 @@ def test_a_run_evaluates_and_keeps_the_average_and_goes_on_from_y(folder):
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["loss"] == pytest.approx(measured[-1]["loss"], rel=1e-5)
+
+
+def test_a_second_average_is_refused(folder):
+    done = subprocess.run([*command("run"), "--set", "recipe.average=0.9"], capture_output=True, text=True)
+    assert done.returncode == 1
+    said = " ".join(done.stderr.split())
+    assert "the recipe's `average` is of other weights" in said
+    assert "leave out `average`" in said
+    assert "Traceback" not in said
+    assert not (folder / "run").exists()
 
 
 def test_a_run_that_is_killed_ends_with_the_bits_of_one_that_was_not(folder):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from archspec import Builder, Offer, Offers, Operation, Options, Value, hookimpl
+from archspec import Builder, Norm, Offer, Offers, Options, Value, hookimpl
 from pydantic import Field
 
 
@@ -17,12 +17,8 @@ class RmsOptions(Options):
 
 
 @dataclass(frozen=True)
-class RootMeanSquare(Operation):
+class RootMeanSquare(Norm):
     """x / sqrt(mean of the squares of a pixel's channels + eps) * weight.  Zhang and Sennrich 2019."""
-
-    channels: int
-    eps: float
-    zero_init: bool
 
     maker: ClassVar[str] = "$module.norm_torch:RootMeanSquareNorm"
     """What torch runs. It is in a file of its own, so that a spec is checked without torch."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from archspec import Conv, FreezingOptions, ImpossibleFreezing, Offer, Offers, Options, Plan, hookimpl
+from archspec import Conv, FreezingOptions, ImpossibleFreezing, Norm, Offer, Offers, Options, Plan, hookimpl
 from archspec_lora.operation import LoraConv
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class LoraOptions(FreezingOptions):
 
 
 def rewrite(options: LoraOptions, plan: Plan) -> Plan:
-    """The plan with adapters on the stages' convolutions: those of one group, padded alike on both sides.
+    """The plan with adapters on the stages' convolutions: those of one group, not padded as TensorFlow does.
 
     Raises:
         ImpossibleFreezing: there is no such convolution.
@@ -73,8 +73,7 @@ def _trains(options: LoraOptions, plan: Plan, name: str) -> bool:
     step = next(step for step in plan.steps if name.startswith(f"{step.name}."))
     if isinstance(step.operation, LoraConv):
         return name.removeprefix(f"{step.name}.") in step.operation.added
-    normalises = bool(step.operation.buffers()) or not step.operation.weighted
-    return name.startswith("head.") or (options.norms and normalises)
+    return name.startswith("head.") or (options.norms and isinstance(step.operation, Norm))
 
 
 def merge_command() -> click.Command:

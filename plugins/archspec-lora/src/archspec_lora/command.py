@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,7 @@ def merge_run(run: Run, out: Path, checkpoint: str = "best") -> None:
         writing.write_bytes(save(state, {"format": "pt", **known.metadata()}))  # `save_file` writes for the owner alone
         writing.rename(out)
     except OSError as error:
-        raise RunError(f"'{out}' cannot be written: {error.strerror}") from error
+        raise RunError(f"'{out}' cannot be written: {error.strerror}", help="name another file") from error
     finally:
-        writing.unlink(missing_ok=True)
+        with suppress(OSError):  # of a folder that is a file
+            writing.unlink(missing_ok=True)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from archspec_mlflow import MlflowOptions
 
 _STATE = "run.json"
+_VALIDATION = ("loss", "top1", "top5", "balanced")
 _MOST_PARAMS = 100
 """MLflow takes so many at once."""
 
@@ -78,7 +79,9 @@ class MlflowTracker:
             logging.getLogger(name).setLevel(logging.WARNING)
         self._client = MlflowClient(tracking_uri=self._uri or f"sqlite:///{self._folder.resolve() / 'mlflow.db'}")
         params = flatten({"spec": info["spec"], **info["recipe"], **info["data"]})
-        if not self._go_on(params, info["step"]):
+        if self._go_on(params, info["step"]):
+            self._tell_lost_epochs(Path(info["path"]) / "metrics.jsonl", info["step"])
+        else:
             self._start(params, info)
 
     def _go_on(self, params: dict[str, str], step: int) -> bool:
@@ -107,6 +110,14 @@ class MlflowTracker:
             points = self._client.get_metric_history(self._run, key)
             self._told[key] = {point.step: point.value for point in points}
         return True
+
+    def _tell_lost_epochs(self, metrics: Path, step: int) -> None:
+        """Write what the run knows of its epochs and MLflow does not: a kill may come between the two."""
+        rows = map(json.loads, metrics.read_text().splitlines() if metrics.is_file() else ())
+        for row in (row for row in rows if row["step"] <= step):
+            figures = {"epoch": row["epoch"], "train/loss": row["train_loss"], "train/top1": row["train_top1"]}
+            figures |= {f"validation/{name}": row[name] for name in _VALIDATION if row[name] is not None}
+            self._write(figures, row["step"])
 
     def _start(self, params: dict[str, str], info: dict[str, Any]) -> None:
         assert self._client is not None
@@ -147,7 +158,7 @@ class MlflowTracker:
             "train/images_per_second": result.images_per_second,
         }
         if (found := result.validation) is not None:
-            figures |= {f"validation/{name}": getattr(found, name) for name in ("loss", "top1", "top5", "balanced")}
+            figures |= {f"validation/{name}": getattr(found, name) for name in _VALIDATION}
         self._write(figures, result.step)
         self._between = True
 

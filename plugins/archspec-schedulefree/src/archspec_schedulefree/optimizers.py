@@ -12,8 +12,10 @@ import torch
 from schedulefree import AdamWScheduleFree, RAdamScheduleFree, SGDScheduleFree  # type: ignore[import-untyped]
 
 from archspec import RunEvents
+from archspec.errors import RunError
 
 if TYPE_CHECKING:
+    from archspec import Evaluation, Trainer
 
     class _Base(torch.optim.Optimizer):
         """What the package's optimizers have; its own code has no types."""
@@ -33,7 +35,7 @@ class _ScheduleFree(RunEvents, _Base):
     """What the three have in common.
 
     The package counts steps and weights in the groups. A checkpoint of archspec holds `state[parameter]` alone, so
-    these counts are kept there, too: with the first parameter of a group that took part in its last step.
+    these counts are kept there, too: with the first parameter of a group.
     """
 
     def __init__(self, groups: list[dict[str, Any]], **options: Any) -> None:
@@ -62,27 +64,38 @@ class _ScheduleFree(RunEvents, _Base):
         """The counts of a group whose state was restored."""
         if group["k"]:
             return
-        kept = [self.state[p][_AVERAGING].tolist() for p in group["params"] if _AVERAGING in self.state[p]]
-        if kept:
-            group.update(zip(_COUNTS, max(kept), strict=True))
+        kept = self.state.get(group["params"][0], {}).get(_AVERAGING)
+        if kept is not None:
+            group.update(zip(_COUNTS, kept.tolist(), strict=True))
             group["k"] = int(group["k"])
 
     def _remember(self, group: dict[str, Any]) -> None:
-        first = next(p for p in group["params"] if p.grad is not None)
-        self.state[first][_AVERAGING] = torch.tensor([float(group[name]) for name in _COUNTS], dtype=torch.float64)
+        counts = [float(group[name]) for name in _COUNTS]
+        self.state[group["params"][0]][_AVERAGING] = torch.tensor(counts, dtype=torch.float64)
 
-    def before_evaluation(self, trainer: Any) -> None:
+    def run_started(self, trainer: Trainer) -> None:
+        """Refuse a second average, which would be of y, and be what is measured.
+
+        Raises:
+            RunError: the recipe has one.
+
+        """
+        if trainer.average is not None:
+            message = "the recipe's `average` is of other weights than the average that schedule-free optimizers keep"
+            raise RunError(message, help="take one of them: leave out `average`, or name another optimizer")
+
+    def before_evaluation(self, trainer: Trainer) -> None:
         """Put the average x into the parameters. The run puts y back behind it, to the bit."""
         self.eval()
 
-    def after_evaluation(self, trainer: Any, evaluation: Any) -> None:
+    def after_evaluation(self, trainer: Trainer, evaluation: Evaluation) -> None:
         self._go_on()
 
-    def before_saving(self, trainer: Any) -> None:
+    def before_saving(self, trainer: Trainer) -> None:
         """What is saved to be used is the average, too; the checkpoint keeps y beside it."""
         self.eval()
 
-    def after_saving(self, trainer: Any) -> None:
+    def after_saving(self, trainer: Trainer) -> None:
         self._go_on()
 
     def _go_on(self) -> None:

@@ -39,21 +39,37 @@ def make_optimizer(options: TimmOptimizerOptions, groups: list[dict[str, Any]]) 
         )
     for name, reason in _REFUSED.items():
         if options.name.startswith(name):
-            raise ArchspecError(f"timm's optimizer '{options.name}' cannot be had in archspec: {reason}")
-    given = {"betas": options.betas, "eps": options.eps}
-    wanted = {key: value for key, value in given.items() if value is not None}
-    info = timm.optim.get_optimizer_info(options.name)
-    for key in wanted:
-        if not getattr(info, f"has_{key}"):
-            raise ArchspecError(f"timm's optimizer '{options.name}' has no `{key}`", help="leave it out")
+            message = f"timm's optimizer '{options.name}' cannot be had in archspec: {reason}"
+            raise ArchspecError(message, help="`timm.optim.list_optimizers()` has others, such as `lamb`")
+    wanted = _own_options(options)
     try:
         made: Optimizer = timm.optim.create_optimizer_v2(
             groups, options.name, lr=options.lr, weight_decay=options.weight_decay, momentum=options.momentum, **wanted
         )
     except (TypeError, AttributeError, IndexError, ValueError, AssertionError, ImportError, RuntimeError) as error:
-        raise ArchspecError(f"timm cannot make the optimizer '{options.name}': {error}") from error
+        message = f"timm cannot make the optimizer '{options.name}': {error}"
+        raise ArchspecError(message, help="`timm.optim.list_optimizers()` has others, such as `lamb`") from error
     _keep_numbers(made)
     return made
+
+
+def _own_options(options: TimmOptimizerOptions) -> dict[str, Any]:
+    """Those that only some optimizers have. timm leaves out what one has not, and takes more betas than it reads.
+
+    Raises:
+        ArchspecError: this one has it not, or not so many.
+
+    """
+    known = timm.optim.get_optimizer_info(options.name)
+    for option, has in (("betas", known.has_betas), ("eps", known.has_eps)):
+        if getattr(options, option) is not None and not has:
+            message = f"timm's optimizer '{options.name}' has no `{option}`"
+            raise ArchspecError(message, help=f"leave out `optimizer.{option}`")
+    if options.betas is not None and len(options.betas) != known.num_betas:
+        message = f"timm's optimizer '{options.name}' takes {known.num_betas} betas, not {len(options.betas)}"
+        raise ArchspecError(message, help=f"give `optimizer.betas` {known.num_betas} numbers")
+    given = {"betas": options.betas, "eps": options.eps}
+    return {key: value for key, value in given.items() if value is not None}
 
 
 def _keep_numbers(optimizer: Optimizer) -> None:
