@@ -218,7 +218,9 @@ def test_a_run_trains_the_adapters_and_is_merged(folder, plan, monkeypatch):
     assert (folder / "merged.safetensors").stat().st_mode == (folder / "spec.yaml").stat().st_mode
     done = run("lora-merge", "run", "gone/merged.safetensors")
     assert done.returncode == 1
-    assert done.stderr == "error: 'gone/merged.safetensors' cannot be written: No such file or directory\n"
+    assert done.stderr == (
+        "error: 'gone/merged.safetensors' cannot be written: No such file or directory\n  help: name another file\n"
+    )
     done = run("weights", "plan", "spec.yaml", "merged.safetensors")
     assert done.returncode == 0, done.stdout
     assert "100.0%" in done.stdout
