@@ -246,7 +246,6 @@ def test_a_run_trains_the_adapters_and_is_merged(folder, plan, monkeypatch):
     done = run("lora-merge", "run", "best.safetensors")
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
-    assert run("lora-merge", "run", "last.safetensors", "--checkpoint", "last").returncode == 0
     opened = archspec.open_run(Path("run"), archspec.Plugins())
     monkeypatch.setattr(Path, "rename", full_disk)
     with pytest.raises(RunError, match=r"'full\.safetensors' cannot be written: No space"):
