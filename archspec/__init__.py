@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from archspec.finetuning.treatment import FreezingOptions, ImpossibleFreezing, Treatment
     from archspec.hookspecs import Offers, hookimpl
     from archspec.network.compile import Network, build_network, compile_network
+    from archspec.network.verify import MacCounter
     from archspec.offers import Offer, Offered, Options, Settings
     from archspec.plan.builder import Builder, Value
     from archspec.plan.gates import Norm
@@ -50,6 +51,7 @@ _HOMES = {
     "HeadOptions": "archspec.spec.parts",
     "ImpossibleFreezing": "archspec.finetuning.treatment",
     "ImpossibleShape": "archspec.plan.operations",
+    "MacCounter": "archspec.network.verify",
     "Network": "archspec.network.compile",
     "Norm": "archspec.plan.gates",
     "Offer": "archspec.offers",
@@ -95,6 +97,7 @@ __all__ = [
     "HeadOptions",
     "ImpossibleFreezing",
     "ImpossibleShape",
+    "MacCounter",
     "Network",
     "Norm",
     "Offer",

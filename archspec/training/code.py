@@ -13,6 +13,8 @@ from archspec.offers import Settings, offers_in
 from archspec.plugins import Plugins
 
 _PACKAGES = ("torch", "torchvision", "numpy", "pillow", "pydantic", "safetensors")
+_ORIGIN = re.compile(r"[\w.-]+( [\w.+!-]+)?")
+"""A distribution and its version, or a module, as `Plugin.origin` has them."""
 
 
 def installed_versions() -> dict[str, str]:
@@ -26,10 +28,6 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "unknown"
-
-
-_ORIGIN = re.compile(r"[\w.-]+( [\w.+!-]+)?")
-"""A distribution and its version, or a module, as `Plugin.origin` has them."""
 
 
 def used_plugins(*settings: Settings) -> tuple[str, ...]:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import timm
 import torch
-import torch.nn.functional as F
 from timm.models import FeatureListNet
 from torch import nn
-from torch.overrides import TorchFunctionMode
 
-from archspec import ImpossibleShape
+from archspec import ImpossibleShape, MacCounter
 
 if TYPE_CHECKING:
     from archspec_timm.operation import TimmStage
@@ -35,22 +31,6 @@ class Measured:
     """In the order of the state dict, and whether they are trained."""
     macs: int
     stride: int
-
-
-class _Counter(TorchFunctionMode):
-    """Multiply-adds of convolutions and linear layers for one image, as archspec counts them."""
-
-    macs = 0
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if func in (torch.conv1d, torch.conv2d):
-            self.macs += args[1].numel() * math.prod(result.shape[2:])
-        elif func is F.linear:
-            self.macs += args[1].numel() * math.prod(result.shape[1:-1])
-        return result
 
 
 def make_stage(operation: TimmStage) -> nn.Module:
@@ -75,7 +55,7 @@ def measure_stage(model: str, stage: int, shape: Shape) -> Measured:
         raise ImpossibleShape(f"{what} takes {channels} channels, and gets {shape[0]}", "stage")
     module.to_empty(device="cpu").eval()
     try:
-        with torch.no_grad(), _Counter() as counter:
+        with torch.no_grad(), MacCounter() as counter:
             output = module(torch.empty(0, *shape))
     except (RuntimeError, ValueError, AssertionError) as error:
         message = f"{what} cannot take a map of {shape}: {str(error).splitlines()[0]}"
