@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from default_signals import restore_default_signals
 from PIL import Image
 
 import archspec
 from archspec.errors import DocumentError
 
+restore_default_signals()
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = """name: small
 input: {channels: 3, size: 32}
