@@ -6,12 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from default_signals import restore_default_signals
+from hypothesis import HealthCheck, settings
 from PIL import Image
 
 import archspec
 from archspec.errors import DocumentError
 
 restore_default_signals()
+settings.register_profile("clockless", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("clockless")
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = """name: small
 input: {channels: 3, size: 32}

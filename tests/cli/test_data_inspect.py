@@ -7,14 +7,15 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+from halting import Halting
 from PIL import Image
 from rich.console import Console
+from waiting import wait_for
 
 from archspec.report.inspection import track
 
@@ -279,32 +280,26 @@ def processes_of(group):
     return found
 
 
-def wait_until(condition, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupt_ends_every_process_without_a_traceback(start, tmp_path, signal_number):
-    """At Ctrl-C, the terminal tells all processes; a kill reaches the first one alone."""
+def test_an_interrupt_ends_every_process_without_a_traceback(tmp_path, signal_number):
+    """At Ctrl-C, the terminal tells all processes; a kill reaches the first one alone. Two stand at an image."""
     root = fill(tmp_path / "big", ("a", "b"), {"train": 1, "val": 1})
-    pixels = np.random.default_rng(0).integers(0, 256, (1500, 1500, 3), dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (15, 15, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(root / "train/a/x.png")
     for number in range(600):
         (root / f"train/b/{number}.png").hardlink_to(root / "train/a/x.png")
     gallery = tmp_path / "page.html"
-    with start("data", "inspect", f"imagefolder:{root}", "--workers", 2, "--gallery", gallery) as process:
-        wait_until(lambda: len(processes_of(process.pid)) >= 3)
-        time.sleep(0.7)
+    arguments = ["data", "inspect", f"imagefolder:{root}", "--workers", 2, "--gallery", gallery]
+    with Halting(tmp_path, *arguments, at=3, paths="*/train/*.png", within="workers") as process:
+        process.wait_until_it_stands(2)
+        assert len(processes_of(process.pid)) >= 3
         if signal_number == signal.SIGINT:
-            os.killpg(process.pid, signal.SIGINT)
+            process.signal_all(signal.SIGINT)
+            process.let_go()  # an interrupt waits for the few images that are being looked at
         else:
-            process.kill()
-        _, err = process.communicate(timeout=30)
-    assert process.returncode == (130 if signal_number == signal.SIGINT else -signal.SIGKILL)
-    assert "Traceback" not in err
-    wait_until(lambda: not processes_of(process.pid))
+            process.send_signal(signal.SIGKILL)
+        assert process.wait() == (130 if signal_number == signal.SIGINT else -signal.SIGKILL)
+        assert "Traceback" not in process.errors
+        wait_for(lambda: not processes_of(process.pid))
     assert not gallery.exists()

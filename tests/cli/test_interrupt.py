@@ -29,6 +29,7 @@ def test_a_run_interrupted_after_its_first_checkpoint_can_be_resumed(cli, spec_f
     run = tmp_path / "run"
     arguments = ["--data", f"imagefolder:{photos}", "--epochs", 3, "--batch-size", 8, "--workers", workers]
     event = {"at": 5, "paths": IMAGES, "after": run / "checkpoints/last/manifest.json"}
+    event |= {"within": "workers" if workers else "first"}
     with Halting(tmp_path, "train", spec_file, *arguments, "--out", run, **event) as process:
         process.wait_until_it_stands(max(1, workers))
         process.signal_all(signal.SIGINT)

@@ -3,14 +3,13 @@
 import csv
 import io
 import json
-import os
 import re
 import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from halting import Halting
 
 from archspec.training.inference import Classifier, Prediction
 
@@ -167,17 +166,19 @@ def test_a_reader_that_has_had_enough_ends_it_quietly(start, trained, photos, wo
     assert process.returncode == 1
 
 
-def test_ctrl_c_ends_it_quietly_with_130(start, trained, photos, tmp_path):
-    images = [photos / "train"] * 400
-    with start("predict", trained, *images, "--workers", 2, "--output", tmp_path / "out.csv") as process:
-        while not (tmp_path / ".out.csv.writing").exists():
-            assert process.poll() is None
-            time.sleep(0.01)
-        os.killpg(process.pid, signal.SIGINT)
-        err = process.stderr.read()
-    assert process.returncode == 130
-    assert err.strip() == "interrupted"
-    assert list(tmp_path.iterdir()) == []
+def test_ctrl_c_ends_it_quietly_with_130(trained, photos, tmp_path):
+    """Both processes stand at an image, and so it cannot have ended."""
+    results = tmp_path / "results"
+    results.mkdir()
+    writing = results / ".out.csv.writing"
+    arguments = [*[photos / "train"] * 20, "--workers", 2, "--output", results / "out.csv"]
+    event = {"at": 3, "paths": "*/train/*.png", "after": writing, "within": "workers"}
+    with Halting(tmp_path, "predict", trained, *arguments, **event) as process:
+        process.wait_until_it_stands(2)
+        process.signal_all(signal.SIGINT)
+        assert process.wait() == 130
+        assert process.errors.strip() == "interrupted"
+    assert list(results.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,18 @@
 import contextlib
 import gc
 import itertools
+import multiprocessing
 import os
 import re
 import signal
-import time
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from waiting import HANG, wait_for
 
 from archspec.data.folder import open_folder
 from archspec.data.index import ImageIndex
@@ -42,6 +44,22 @@ def index(make_folder):
 def training_loader(index, **options):
     transform = TrainTransform(SETTINGS, STANDARD)
     return Loader(index, Reading(3), transform, **{"batch_size": 5, "shuffle": True, "seed": 3, **options})
+
+
+def processes():
+    """Those that this one has started, and that have not ended."""
+    return set(multiprocessing.active_children())
+
+
+@contextlib.contextmanager
+def without_collection():
+    """What is garbage in a cycle stays."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def drawn(loader, epoch=0):
@@ -125,17 +143,16 @@ def test_an_unreadable_image_is_named_and_the_loader_lives_on(index, workers):
     assert all(map(torch.equal, drawn(loader), drawn(training_loader(index))))
 
 
-def test_the_workers_of_an_epoch_that_failed_end_at_once(index):
-    """An error that holds its own traceback is a cycle: its workers are then waited for, five seconds each."""
+def test_the_workers_of_an_epoch_that_failed_end_with_it(index):
+    """As garbage, an error that holds its own traceback and so the processes, each would be waited for: 5 seconds."""
     index.file(7).write_bytes(b"")
     loader = training_loader(index, workers=2)
-    gc.collect()  # what other tests left
-    with contextlib.suppress(DataError):
+    before = processes()
+    with without_collection(), contextlib.suppress(DataError):
         drawn(loader)
-    del loader
-    started = time.perf_counter()
-    gc.collect()
-    assert time.perf_counter() - started < 3
+        assert False, "the epoch fails"  # noqa: B011, PT015
+    with without_collection():
+        assert processes() == before
 
 
 def test_seeds_of_different_places_differ():
@@ -212,15 +229,24 @@ def test_unreadable_images_may_be_told_beside_their_batch_however_many(index, wo
 
 
 class Fatal:
-    """Ends the process at one image, or sleeps there."""
+    """Ends the process at one image, or stays there; a file tells that it is there."""
 
-    def __init__(self, deed):
-        self.deed = deed
+    def __init__(self, deed, standing):
+        self.deed, self.standing = deed, standing
 
     def __call__(self, image):
         if np.asarray(image).sum() % 2 == 0:
+            self.standing.touch()
             self.deed()
         return np.asarray(image)
+
+
+class Waiting(Loader):
+    """Asks for a batch once its worker is at the fatal image: how long it took to start is not counted."""
+
+    def _next(self):
+        wait_for(self._images.transform.at(0).standing.exists)
+        return super()._next()
 
 
 def die():
@@ -228,14 +254,16 @@ def die():
 
 
 def hang():
-    time.sleep(60)
+    threading.Event().wait(HANG)
 
 
 @pytest.mark.parametrize(
-    ("deed", "message"), [(die, "a loader process ended by itself"), (hang, "no batch came for 2 s")]
+    ("deed", "seconds", "message"),
+    [(die, HANG, "a loader process ended by itself"), (hang, 0.5, r"no batch came for 0\.5 s")],
 )
-def test_a_worker_that_dies_or_hangs_is_named_with_its_file(index, deed, message):
-    loader = Loader(index, Reading(3), Fatal(deed), batch_size=4, workers=1, timeout=2)
+def test_a_worker_that_dies_or_hangs_is_named_with_its_file(index, tmp_path, deed, seconds, message):
+    fatal = Fatal(deed, tmp_path / "standing")
+    loader = Waiting(index, Reading(3), fatal, batch_size=23, workers=1, timeout=seconds)
     with pytest.raises(DataError, match=message) as caught:
         drawn(loader)
     sums = [np.asarray(Image.open(index.file(position))).sum() % 2 for position in range(23)]
@@ -255,15 +283,12 @@ class Faulty(ImageArray):
 @pytest.mark.parametrize("options", [{}, {"skip_unreadable": True}, {"tell_unreadable": True}])
 def test_a_fault_in_a_sources_code_is_told_with_its_place_and_is_no_corrupt_image(workers, options):
     index = ImageIndex(Faulty(Path("noise"), np.zeros((64, 8, 8, 3), dtype=np.uint8)), [0] * 64)
-    loader = Loader(index, Reading(3), as_pixels, batch_size=8, workers=workers, **options)
+    loader, before = Loader(index, Reading(3), as_pixels, batch_size=8, workers=workers, **options), processes()
     with pytest.raises(DataError, match=r"'noise\[40\]' could not be prepared: ZeroDivisionError") as caught:
         list(loader.epoch())
     assert re.search(rf"{re.escape(__file__)}:\d+ raised it", caught.value.help)
     assert loader.skipped == {}
-    began = time.perf_counter()
-    del loader
-    gc.collect()
-    assert time.perf_counter() - began < 4  # torch's own way ends in two joins of 5 seconds
+    assert processes() == before, "they have ended: torch's own way joins each later, for 5 seconds"
 
 
 def test_an_interrupt_while_processes_start_waits_for_them():

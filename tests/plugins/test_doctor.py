@@ -1,9 +1,9 @@
 """`archspec plugins doctor`: each plugin in a process of its own, whatever it does there."""
 
 import json
-import time
 
 import pytest
+from waiting import HANG
 
 from archspec.cli.plugins_examine import examine
 from archspec.plugins.examined import Examined
@@ -15,7 +15,7 @@ BAD = {
     "exits": ("import sys; sys.exit(3)", "was not loaded: it calls sys.exit(3)"),
     "interrupts": ("raise KeyboardInterrupt", "ends the process that imports it: KeyboardInterrupt"),
     "dies": ("import os; os._exit(3)", "ends the process that imports it, with exit code 3"),
-    "hangs": ("import time; time.sleep(600)", "does not end within 4 seconds when it is imported"),
+    "hangs": ("import threading; threading.Event().wait(600)", "does not end within 0.2 seconds when it is imported"),
     "prints": (
         "print('hello')\nfrom archspec import hookimpl\n@hookimpl\ndef archspec_losses(): return {}",
         "prints on standard output when it is imported: 'hello'",
@@ -33,7 +33,7 @@ BAD = {
 def look(installed, site):
     """Installs a plugin of a source, and examines it."""
 
-    def call(source, *, check=False, seconds=60):
+    def call(source, *, check=False, seconds=HANG):
         installed(source, "bad")
         (entry,) = installed_plugins()
         return examine(entry, check=check, seconds=seconds)
@@ -44,14 +44,12 @@ def look(installed, site):
 @pytest.mark.parametrize("kind", BAD)
 def test_a_bad_plugin_is_told_and_does_no_harm(look, kind):
     source, said = BAD[kind]
-    began = time.monotonic()
-    found = look(source, seconds=4 if kind == "hangs" else 120)
+    found = look(source, seconds=0.2 if kind == "hangs" else HANG)
     (problem,) = found.problems
     assert said in problem["message"]
     assert problem["message"].startswith("plugin 'bad' of archspec-bad 0.1 ")
     assert "-p no:bad" in problem["help"] or kind in ("prints", "hookless")
     if kind == "hangs":
-        assert time.monotonic() - began < 60
         assert found.seconds is None
 
 
@@ -59,7 +57,7 @@ def test_a_good_plugin_has_no_problem(look, ghost):
     found = look(ghost)
     assert (found.problems, found.checks, found.torch) == ([], [], False)
     assert found.offers == {"blocks": ["ghost"]}
-    assert 0 < found.seconds < 60
+    assert found.seconds > 0
 
 
 def test_an_import_that_brings_torch_is_told(look, ghost):
@@ -87,7 +85,7 @@ def archspec_commands():
 
 
 def test_checks_are_those_of_the_test_kit(look, ghost):
-    found = look(ghost + LOSSES, check=True, seconds=600)
+    found = look(ghost + LOSSES, check=True)
     checks = {(check.kind, check.name): check for check in found.checks}
     assert checks["losses", "lies"].passed is False
     assert checks["commands", "greet"].passed is False

@@ -1,10 +1,10 @@
 """Starts `archspec` as a process that stands still, or is killed, at the n-th event of a kind: no test hits a moment.
 
-    with Halting(tmp_path, "train", ..., at=20, paths="*/train/*.png") as process:  # the 20th image is being opened
-        process.wait_until_it_stands()
-        process.send_signal(signal.SIGINT)
-        process.wait_for_words("interrupted")
-        process.let_go()
+with Halting(tmp_path, "train", ..., at=20, paths="*/train/*.png") as process:  # the 20th image is being opened
+    process.wait_until_it_stands()
+    process.send_signal(signal.SIGINT)
+    process.wait_for_words("interrupted")
+    process.let_go()
 """
 
 import contextlib
@@ -25,18 +25,20 @@ _numbers = itertools.count()
 class Halting:
     """A process of a group of its own, as a terminal starts one.
 
-    It stands still at its `at`-th event since a file `after` is there, or dies there with all of its group. `events` are
-    Python's audit events, of paths that match `paths`; with `writing`, opening a file to read it is none. Its output goes to files, so that no pipe is ever full.
+    It stands still at its `at`-th event since a file `after` is there; with `die`, it is killed there with all of its
+    group. `events` are Python's audit events, of paths that match `paths`; with `writing`, opening a file to read it is
+    none. `within` tells which processes have events: the `first`, its `workers`, or `all`. Its output goes to files, so
+    that no pipe is ever full.
     """
 
     def __init__(self, folder, *arguments, at, paths, after=None, events=("open",), **more):
-        """`more` is `writing`, `die`, and the `environment` beside this process's own."""
+        """`more` is `writing`, `die`, `within`, and the `environment` beside this process's own."""
         self.folder = Path(folder) / f"halting-{next(_numbers)}"
         self.folder.mkdir()
         os.mkfifo(self.folder / "go")
         environment = more.pop("environment", {})
         rule = {"at": at, "paths": str(paths), "after": after and str(after), "events": events}
-        halt = json.dumps({"writing": False, "die": False, **more, **rule, "folder": str(self.folder)})
+        halt = json.dumps({"writing": False, "die": False, "within": "all", **more, **rule, "folder": str(self.folder)})
         self._streams = [(self.folder / name).open("wb") for name in ("stdout", "stderr")]
         command = [sys.executable, str(Path(__file__).with_name("halting_child.py")), *map(str, arguments)]
         self.process = subprocess.Popen(

@@ -1,7 +1,8 @@
 """`archspec` in a process that stands still, or dies, at a known event. `halting.py` starts it.
 
 The events are Python's own audit events, such as `open` and `os.rename`, of paths that match a pattern. They are
-counted in each process for itself, from when a file is there; loader processes inherit the counter, and those of a pool read it anew.
+counted in each process for itself, from when a file is there: a loader's process inherits the count, one of a pool
+begins its own.
 """
 
 import fnmatch
@@ -9,6 +10,7 @@ import json
 import os
 import signal
 import sys
+from pathlib import Path
 
 _RULE = json.loads(os.environ["ARCHSPEC_TEST_HALT"])
 _FIRST = int(os.environ.setdefault("ARCHSPEC_TEST_FIRST", str(os.getpid())))
@@ -28,9 +30,9 @@ def _writes(arguments):
 
 
 def _hook(event, arguments):
-    if _state["busy"] or not _matches(event, arguments) or (_RULE["die"] and os.getpid() != _FIRST):
+    if _state["busy"] or not _matches(event, arguments) or _RULE["within"] not in ("all", _process()):
         return
-    if _RULE["after"] is not None and not os.path.exists(_RULE["after"]):
+    if _RULE["after"] is not None and not Path(_RULE["after"]).exists():
         return
     _state["count"] += 1
     if _state["count"] == _RULE["at"]:
@@ -41,6 +43,10 @@ def _hook(event, arguments):
             _state["busy"] = False
 
 
+def _process():
+    return "first" if os.getpid() == _FIRST else "workers"
+
+
 def _die():
     """As `kill -9` of the whole group does."""
     os.killpg(os.getpgrp(), signal.SIGKILL)
@@ -48,8 +54,9 @@ def _die():
 
 def _stand_still():
     """Until somebody opens the pipe's other end. A signal's handler runs meanwhile, and may raise."""
-    os.close(os.open(os.path.join(_RULE["folder"], f"reached-{os.getpid()}"), os.O_CREAT | os.O_WRONLY))
-    os.close(os.open(os.path.join(_RULE["folder"], "go"), os.O_RDONLY))
+    folder = Path(_RULE["folder"])
+    (folder / f"reached-{os.getpid()}").touch()
+    os.close(os.open(folder / "go", os.O_RDONLY))
 
 
 sys.addaudithook(_hook)

@@ -93,9 +93,16 @@ def test_threads_and_arguments_are_put_back(archspec_run, monkeypatch):
 
 
 def test_a_child_that_hangs_is_ended(archspec_run, plugin):
-    words = ("-p", plugin("import time; time.sleep(60)"), "check", "tiny", "--set", "stages.*.block=lean")
+    words = (
+        "-p",
+        plugin("import threading; threading.Event().wait(600)"),
+        "check",
+        "tiny",
+        "--set",
+        "stages.*.block=lean",
+    )
     with pytest.raises(subprocess.TimeoutExpired):
-        archspec_run(*words, child=True, timeout=3)
+        archspec_run(*words, child=True, timeout=0.5)
 
 
 def test_the_plugins_are_the_given_ones_alone(archspec_plugins, plugin):

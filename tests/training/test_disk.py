@@ -1,15 +1,17 @@
 """A disk that fills up, and folders that cannot be written: a plain message, nothing half-written, nothing lost."""
 
+import contextlib
 import itertools
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
-import time
 
 import pytest
+from halting import Halting
 
 from archspec.errors import RunError
 from archspec.training.checkpoint import check_files
@@ -48,14 +50,16 @@ def freeze(place):
     subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
 
 
-def fill(place, until):
-    """Take all room, and what becomes free, until something has happened."""
-    with (place / "ballast").open("wb", buffering=0) as stream:
-        while not until():
-            try:
-                stream.write(bytes(4096))
-            except OSError:
-                time.sleep(0.0005)
+def fill(place):
+    """Take all room."""
+    with (place / "ballast").open("wb", buffering=0) as stream, contextlib.suppress(OSError):
+        while True:
+            stream.write(bytes(4096))
+
+
+def in_epoch(number, run):
+    """One of the 63 images of an epoch."""
+    return {"at": 63 * (number - 1) + 30, "paths": "*/train/*.png", "after": run / "run.json"}
 
 
 @pytest.fixture
@@ -79,7 +83,11 @@ def assert_refused(process, *said):
     """One plain error in the end, and exit code 1; returns the error."""
     with process:
         told = process.stderr.read()
-    assert process.returncode == 1, told
+    return assert_plain(process.returncode, told, *said)
+
+
+def assert_plain(code, told, *said):
+    assert code == 1, told
     assert "Traceback" not in told
     assert len(re.findall("^error: ", told, re.MULTILINE)) == 1
     for text in said:
@@ -98,21 +106,14 @@ def assert_whole(run):
     assert json.loads((run / "run.json").read_text())
 
 
-def wait_for_epochs(process, run, count):
-    """Wait until a process has written so many lines of metrics."""
-    metrics = run / "metrics.jsonl"
-    while not (metrics.exists() and len(metrics.read_bytes().splitlines()) >= count):
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.003)
-
-
 def test_a_disk_that_fills_up_ends_the_run_plainly_and_nothing_is_lost(disk, settings, start, train, tmp_path):
     place = disk("3m")
     run = place / "run"
-    process = start(*settings, "--out", run)
-    wait_for_epochs(process, run, 4)
-    fill(place, lambda: process.poll() is not None)
-    told = assert_refused(process, "cannot be written", "No space left on device")
+    with Halting(tmp_path, "train", *settings, "--workers", 0, "--out", run, **in_epoch(5, run)) as process:
+        process.wait_until_it_stands()
+        fill(place)
+        process.let_go()
+        told = assert_plain(process.wait(), process.errors, "cannot be written", "No space left on device")
     assert "'" + str(run) in told
     assert_whole(run)
     kept = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
@@ -175,10 +176,9 @@ def test_a_run_that_became_read_only_is_refused_as_it_is_and_goes_on_when_it_is_
 ):
     place = disk("3m")
     run = place / "run"
-    process = start(*settings, "--out", run)
-    wait_for_epochs(process, run, 4)
-    process.kill()
-    process.communicate()
+    event = {**in_epoch(5, run), "die": True}
+    with Halting(tmp_path, "train", *settings, "--workers", 0, "--out", run, **event) as process:
+        assert process.wait() == -signal.SIGKILL, process.errors
     freeze(place)
     kept = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     told = assert_refused(start("--resume", run))

@@ -1,16 +1,14 @@
 """A run that was killed and resumed is the run that was not killed, bit for bit."""
 
 import json
-import os
 import shutil
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
+from halting import Halting
 
 from archspec import files as training_files
 from archspec.cli.app import run as archspec_run
@@ -46,20 +44,13 @@ def uninterrupted(settings, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def killed(settings, tmp_path_factory):
-    """The same run in a process of its own, killed by SIGKILL after a few epochs."""
-    out = tmp_path_factory.mktemp("killed") / "run"
-    command = [sys.executable, "-m", "archspec", "train", *settings, "--out", str(out), "--workers", "0"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment) as process:
-        deadline = time.monotonic() + 60
-        metrics = out / "metrics.jsonl"
-        while not (metrics.exists() and len(metrics.read_bytes().splitlines()) >= 6):
-            assert process.poll() is None, process.stderr.read().decode()
-            assert time.monotonic() < deadline
-            time.sleep(0.003)
-        process.send_signal(signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
-    assert 6 <= len(metrics.read_bytes().splitlines()) < 30, "it must be killed before its end"
+    """The same run in a process of its own, killed by SIGKILL at one of 63 images of its seventh epoch."""
+    folder = tmp_path_factory.mktemp("killed")
+    out = folder / "run"
+    event = {"at": 6 * 63 + 30, "paths": "*/train/*.png", "after": out / "run.json", "die": True}
+    with Halting(folder, "train", *settings, "--out", out, "--workers", "0", **event) as process:
+        assert process.wait() == -signal.SIGKILL, process.errors
+    assert len((out / "metrics.jsonl").read_bytes().splitlines()) == 6
     return out
 
 

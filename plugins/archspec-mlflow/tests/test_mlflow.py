@@ -6,12 +6,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from archspec_mlflow.tracker import flatten
+from halting import Halting
 from PIL import Image
 
 from archspec import Plugins
@@ -134,18 +134,9 @@ def test_a_run_is_recorded(folder):
 
 def test_a_run_that_is_killed_goes_on_in_the_same_run_of_mlflows(folder):
     command = ["train", "spec.yaml", *ARGUMENTS, "--epochs", "8", *tracked(every=1)]
-    process = subprocess.Popen(
-        [sys.executable, "-c", CODE, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    metrics = folder / "runs" / "a" / "metrics.jsonl"
-    deadline = time.monotonic() + 120
-    # two epochs of MLflow's: a run tells of an epoch behind its checkpoint, and not of one that was killed between both
-    while not (metrics.exists() and len(Store("runs/a/mlflow/mlflow.db").points("epoch")) >= 2):
-        assert process.poll() is None, "it must still run"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    event = {"at": 3 * 48 + 20, "paths": "*train/*.png", "after": folder / "runs/a" / "run.json", "die": True}
+    with Halting(folder, *command, **event) as process:
+        assert process.wait() == -signal.SIGKILL, process.errors
     assert Store("runs/a/mlflow/mlflow.db").runs() == [("a", "RUNNING")]
     done = archspec("train", "--resume", "runs/a")
     assert done.returncode == 0, done.stderr

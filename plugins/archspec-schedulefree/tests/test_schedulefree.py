@@ -5,7 +5,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 
 import archspec_schedulefree
 import numpy as np
@@ -13,6 +12,7 @@ import pytest
 import schedulefree
 import torch
 from archspec_schedulefree import optimizers
+from halting import Halting
 from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
@@ -282,14 +282,9 @@ def test_a_second_average_is_refused(folder):
 def test_a_run_that_is_killed_ends_with_the_bits_of_one_that_was_not(folder):
     whole = subprocess.run(command("whole"), capture_output=True, text=True)
     assert whole.returncode == 0, whole.stderr
-    process = subprocess.Popen(command("killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    metrics, deadline = folder / "killed" / "metrics.jsonl", time.monotonic() + 240
-    while not (metrics.exists() and metrics.read_text().count("\n") >= 3):
-        assert process.poll() is None, "it must still run"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    event = {"at": 3 * 48 + 20, "paths": "*train/*.png", "after": folder / "killed" / "run.json", "die": True}
+    with Halting(folder, *command("killed")[3:], **event) as process:
+        assert process.wait() == -signal.SIGKILL, process.errors
     done = subprocess.run([sys.executable, "-c", CODE, "train", "--resume", "killed"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     for file in ("model.safetensors", "training.safetensors"):
